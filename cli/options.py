@@ -1,0 +1,30 @@
+"""Options that are spelled the same on every command that has them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+StoreOption = Annotated[
+    str,
+    typer.Option("--store", envvar="MOTIONUNION_STORE", help="Folder of the store.", show_default=True),
+]
+RunsOption = Annotated[
+    Path,
+    typer.Option("--runs", envvar="SCAMO_RUNS", help="Folder of tokenizers, corpora, models and evaluations."),
+]
+JobsOption = Annotated[
+    int | None,
+    typer.Option("--jobs", min=1, help="Worker processes; all cores where not given.", show_default=False),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout instead of tables.")]
+DeviceOption = Annotated[
+    str | None,
+    typer.Option("--device", help="cpu, cuda, cuda:1, ...; a GPU where there is one if not given.", show_default=False),
+]
+SeedOption = Annotated[int, typer.Option("--seed", help="Seed of every random choice.")]
+
+DEFAULT_STORE = "motionunion-store"
+DEFAULT_RUNS = Path("scamo-runs")

@@ -1,0 +1,77 @@
+"""What a person sees: tables and JSON on stdout, everything else on stderr."""
+
+from __future__ import annotations
+
+import json
+import sys
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import typer
+
+from motionunion.errors import MotionUnionError
+
+
+def show_json(value: Mapping[str, Any]) -> None:
+    """Print one JSON object on stdout."""
+    typer.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+
+
+def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]], *, note: str = "") -> None:
+    """Print a table on stdout: first column left, numbers right. `note` stands below."""
+    from rich.box import SIMPLE
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(width=None if sys.stdout.isatty() else 160, highlight=False)
+    table = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE, pad_edge=False)
+    for number, column in enumerate(columns):
+        numeric = all(isinstance(row[number], int | float) or _looks_numeric(row[number]) for row in rows)
+        table.add_column(column, justify="right" if number and numeric else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(_cell(value) for value in row))
+    console.print(table)
+    if note:
+        console.print(note, style="dim")
+
+
+def say(message: str) -> None:
+    """One line for the person, on stderr."""
+    typer.secho(message, err=True)
+
+
+def _looks_numeric(value: object) -> bool:
+    text = str(value).replace(",", "").replace("±", " ").rstrip("% ").split(" ")[0]
+    return text in {"", "-", "n/a"} or text.replace(".", "", 1).replace("-", "", 1).isdigit()
+
+
+def _cell(value: object) -> str:
+    from rich.markup import escape
+
+    if isinstance(value, bool) or value is None:
+        return "-" if value is None else ("yes" if value else "no")
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return f"{value:,.4g}" if abs(value) < 1000 else f"{value:,.0f}"
+    return escape(str(value))
+
+
+def run_command(app: Callable[[], None]) -> None:
+    """Run a typer app; turn our errors into one line and their exit code, and anything else into a bug report."""
+    try:
+        app()  # standalone mode: typer prints usage errors and exits 2
+    except MotionUnionError as error:
+        typer.secho(f"error: {error}", fg="red", err=True)
+        raise SystemExit(error.exit_code) from None
+    except KeyboardInterrupt:
+        typer.secho("interrupted; run the same command again to go on", fg="yellow", err=True)
+        raise SystemExit(130) from None
+    except BrokenPipeError:
+        sys.stderr.close()
+        raise SystemExit(0) from None
+    except Exception as error:  # noqa: BLE001 - the outermost frame: whatever arrives here is ours to explain
+        traceback.print_exc()
+        typer.secho(f"bug: {type(error).__name__}: {error}\nThis is a fault of ours; please report it.", fg="red", err=True)
+        raise SystemExit(1) from None

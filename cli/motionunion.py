@@ -1,0 +1,31 @@
+"""`motionunion`: motion data in, one store out."""
+
+from __future__ import annotations
+
+import typer
+
+from cli.captions import import_captions
+from cli.ingest import ingest
+from cli.sample import sample
+from cli.show import run_command
+from cli.store import check, query, show, stats
+
+app = typer.Typer(
+    name="motionunion",
+    help="Bring human motion data from many sources into one store: read, normalise, check, look, query.",
+    epilog="Start with `motionunion sample .` and `motionunion ingest amass/`, or ingest what you have.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+captions = typer.Typer(help="Bring your own captions.", no_args_is_help=True)
+
+for command in (ingest, stats, check, query, show, sample):
+    app.command()(command)
+captions.command("import")(import_captions)
+app.add_typer(captions, name="captions")
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    run_command(app)

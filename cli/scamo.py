@@ -1,0 +1,30 @@
+"""`scamo`: from a store to a text-to-motion model and its evaluation."""
+
+from __future__ import annotations
+
+import typer
+
+from cli.evaluate import evaluate
+from cli.show import run_command
+from cli.tokenizer import tokenize, train_tokenizer
+from cli.transformer import generate, train_ar
+
+app = typer.Typer(
+    name="scamo",
+    help="Tokenize a motion store, train the reference text-prefix transformer, generate and evaluate.",
+    epilog="In order: `scamo tokenize --codebook 65536`, `scamo train-ar`, `scamo eval humanml3d`.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+app.command("tokenize")(tokenize)
+app.command("train-tokenizer")(train_tokenizer)
+app.command("train-ar")(train_ar)
+app.command("generate")(generate)
+app.command("eval")(evaluate)
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    run_command(app)

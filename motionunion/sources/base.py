@@ -1,0 +1,124 @@
+"""What a source is: a reader that recognises its own files in a folder, lists them, and reads one at a time.
+
+Detection (`motionunion.sources.detect`) walks the given paths folder by folder and shows each `Folder` to every source;
+what a source claims is its own, what none claims is reported. A reader neither writes, resamples nor judges quality.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol, TypeAlias
+
+from motionunion.clip import Annotation, ClipRef, RawClip
+
+Reading: TypeAlias = RawClip | Annotation
+
+
+@dataclass(frozen=True, slots=True)
+class ReadOptions:
+    """What a person may choose about reading. Crosses process borders, hence plain values only."""
+
+    body_models: Path | None = None
+    """Folder of licensed SMPL-H / SMPL-X model files; None = the template body (`motionunion.body`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Skip:
+    """Files that nobody reads, with the reason; `path` is the file, or the folder that holds `count` of them."""
+
+    path: Path
+    reason: str
+    count: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The files that one source takes, below one root. Claims of one source with the same root are joined."""
+
+    source: str
+    root: Path
+    """Keys are relative to it, where names alone do not give them; usually `Folder.top`."""
+    files: tuple[Path, ...]
+    """Every file to be read, captions and indexes included, sorted."""
+    skipped: tuple[Skip, ...] = ()
+    """Files that the source knows and leaves out (`shape.npz`), with the reason."""
+
+
+@dataclass(slots=True)
+class Folder:
+    """One directory as a source sees it: sorted names, and the first bytes of its files, read at most once."""
+
+    path: Path
+    top: Path
+    """The path the person gave, below which this folder was found (a file's own folder where a file was given)."""
+    names: tuple[str, ...]
+    """Plain files in this folder, sorted; hidden ones left out."""
+    folders: tuple[str, ...] = ()
+    """Folders in this folder, sorted; hidden ones left out."""
+    _heads: dict[str, bytes] = field(default_factory=dict)
+    _below: dict[str, Folder] = field(default_factory=dict)
+
+    @classmethod
+    def list(cls, path: Path, top: Path | None = None) -> Folder:
+        """List a directory. Raises `OSError` where it cannot be read."""
+        files: list[str] = []
+        folders: list[str] = []
+        for entry in path.iterdir():
+            if entry.name.startswith("."):
+                continue
+            if entry.is_dir():
+                folders.append(entry.name)
+            elif entry.is_file():
+                files.append(entry.name)
+        return cls(path, path if top is None else top, tuple(sorted(files)), tuple(sorted(folders)))
+
+    def head(self, name: str, size: int = 16384) -> bytes:
+        """The first `size` bytes of a file (fewer where the file is shorter)."""
+        known = self._heads.get(name, b"")
+        if len(known) < size:
+            with (self.path / name).open("rb") as file:
+                known = file.read(size)
+            self._heads[name] = known
+        return known[:size]
+
+    def below(self, name: str) -> Folder | None:
+        """A folder in this one, listed; None where there is none of that name."""
+        if name not in self.folders:
+            return None
+        if name not in self._below:
+            self._below[name] = Folder.list(self.path / name, self.top)
+        return self._below[name]
+
+    def with_suffix(self, *suffixes: str) -> tuple[str, ...]:
+        """Names with one of the suffixes (`.bvh`), whatever their case."""
+        return tuple(name for name in self.names if name.lower().endswith(suffixes))
+
+
+class Source(Protocol):
+    """A reader of one data set as published. One instance per source, in `motionunion.sources.SOURCES`."""
+
+    @property
+    def name(self) -> str:
+        """Name of the source and of its manifest, `manifests/sources/<name>.toml`."""
+
+    @property
+    def version(self) -> int:
+        """Raised whenever the same file would give other values."""
+
+    @property
+    def suffixes(self) -> tuple[str, ...]:
+        """What `--source NAME` makes this reader take beyond what it recognises (`(".bvh",)`); () = nothing."""
+
+    def recognise(self, folder: Folder) -> Claim | None:
+        """Claim the files of this folder (or below it) that are this source's, by content and layout.
+
+        The folder's own name proves nothing. Reads heads, never whole files.
+        """
+
+    def discover(self, claim: Claim) -> Iterator[ClipRef]:
+        """List what the claimed files hold, sorted by key. A key does not change with the folder's whereabouts."""
+
+    def read(self, ref: ClipRef, options: ReadOptions) -> Reading:
+        """Read one. Raises `SourceFormatError` or `ClipError` for what cannot be read; nothing else is lost."""

@@ -1,0 +1,196 @@
+"""Configurations of the tokenizer and the fixed tables by which the bare command chooses among them.
+
+`manifests/presets/tokenizer.toml` holds the values; the checks are here. A table, never a clock: the same data on the
+same kind of device always trains the same tokenizer.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, TypeVar
+
+import manifests
+from motionunion.errors import ConfigError
+from tokenizer.fsq import levels_of
+
+PRECISIONS = ("fp32", "bf16")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelConfig:
+    """Shape of the convolutional FSQ-VAE (ScaMo, arXiv:2412.14559; code lineage of T2M-GPT)."""
+
+    levels: tuple[int, ...]
+    """Grid points per latent channel. Their product is the codebook size: 64,000 for the nominal 65536."""
+    features: int = 263
+    """Dimensions of one row of the representation."""
+    width: int = 512
+    """Channels of every hidden convolution, and of the latent before and after the quantiser."""
+    down: int = 2
+    """Halvings of the time axis: 2 makes one code of four rows."""
+    depth: int = 3
+    """Residual blocks at each resolution."""
+    dilation_growth: int = 3
+    """Dilations of a stack of blocks are powers of this."""
+
+    def __post_init__(self) -> None:
+        if not self.levels or min(self.levels) < 2:
+            raise ConfigError(f"model.levels: every entry must be at least 2, got {self.levels}")
+        for name in ("features", "width", "down", "depth", "dilation_growth"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"model.{name}: must be at least 1, got {getattr(self, name)}")
+
+    @property
+    def codebook_size(self) -> int:
+        """True number of codes."""
+        return math.prod(self.levels)
+
+    @property
+    def rows_per_code(self) -> int:
+        """Feature rows that one code stands for."""
+        return 1 << self.down
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingConfig:
+    """How a tokenizer is trained. Steps are fixed here at the start."""
+
+    steps: int
+    batch: int
+    """Crops in one step."""
+    crop_rows: int
+    """Rows of one crop; a shorter window is padded, and the padding is left out of the loss."""
+    learning_rate: float
+    warmup_steps: int
+    """Steps of linear warm-up; cosine decay to zero follows."""
+    clip_norm: float
+    """Largest gradient norm. Without clipping, a short warm-up collapses the codes unnoticed."""
+    betas: tuple[float, float] = (0.9, 0.99)
+    weight_decay: float = 0.0
+    position_weight: float = 0.5
+    """Weight of the second loss term, the same loss on `position_dims` alone."""
+    position_dims: tuple[int, int] = (4, 67)
+    """Half-open range of the local joint positions in a row of the representation."""
+    feat_bias: float = 5.0
+    """Divides the std of root motion and contacts, so that they weigh this much more in the loss."""
+    ema_decay: float = 0.0
+    """Decay of the moving average of the weights that is kept as the result; 0 keeps the last weights."""
+    precision: str = "fp32"
+    """`bf16` runs the convolutions under autocast on a GPU; the quantiser is float32 always."""
+    guard_steps: tuple[int, ...] = (300,)
+    """Steps after which the codes of a fixed batch are looked at for collapse."""
+    guard_share: float = 0.2
+    """Collapsed: the exponential entropy is below this share of min(tokens, codebook size)."""
+    guard_crops: int = 64
+    """Crops in the guard's fixed batch."""
+    restarts: int = 2
+    """How often a collapsed run starts again, each time at half the learning rate."""
+    save_every: int = 250
+    log_every: int = 50
+    evaluate_every: int = 1000
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "batch", "crop_rows", "save_every", "log_every", "evaluate_every", "guard_crops"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"training.{name}: must be at least 1, got {getattr(self, name)}")
+        for name in ("learning_rate", "clip_norm", "feat_bias"):
+            if not getattr(self, name) > 0:
+                raise ConfigError(f"training.{name}: must be positive, got {getattr(self, name)}")
+        if self.warmup_steps < 0 or self.warmup_steps > self.steps:
+            raise ConfigError(
+                f"training.warmup_steps: {self.warmup_steps} does not fit into {self.steps} steps; "
+                "train longer or warm up for less"
+            )
+        if self.precision not in PRECISIONS:
+            raise ConfigError(f"training.precision: {self.precision!r} is not one of {', '.join(PRECISIONS)}")
+        if not 0 <= self.ema_decay < 1:
+            raise ConfigError(f"training.ema_decay: must be in [0, 1), got {self.ema_decay}")
+        if not 0 <= self.guard_share < 1:
+            raise ConfigError(f"training.guard_share: must be in [0, 1), got {self.guard_share}")
+        if not 0 <= self.position_dims[0] < self.position_dims[1]:
+            raise ConfigError(f"training.position_dims: an empty range {self.position_dims}")
+        if self.restarts < 0:
+            raise ConfigError(f"training.restarts: must not be negative, got {self.restarts}")
+
+    def learning_rate_at(self, step: int) -> float:
+        """Learning rate of step 0 ... steps - 1: linear warm-up, then a half cosine to zero."""
+        if step < self.warmup_steps:
+            return self.learning_rate * (step + 1) / self.warmup_steps
+        done = (step - self.warmup_steps) / max(1, self.steps - self.warmup_steps)
+        return self.learning_rate * 0.5 * (1 + math.cos(math.pi * done))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preset:
+    """A named pair of configurations."""
+
+    name: str
+    model: ModelConfig
+    training: TrainingConfig
+
+
+Config = TypeVar("Config", ModelConfig, TrainingConfig)
+
+
+def read_config(kind: type[Config], values: Mapping[str, Any], where: str) -> Config:
+    """Build a configuration from parsed TOML or JSON; lists become tuples.
+
+    Raises:
+        ConfigError: For an unknown or missing key, named with `where`, or a value that the checks refuse.
+    """
+    fields = {field.name: field for field in dataclasses.fields(kind)}
+    unknown = sorted(set(values) - set(fields))
+    if unknown:
+        raise ConfigError(f"{where}: unknown key {', '.join(unknown)}; known are {', '.join(fields)}")
+    missing = sorted(
+        name for name, field in fields.items() if field.default is dataclasses.MISSING and name not in values
+    )
+    if missing:
+        raise ConfigError(f"{where}: missing key {', '.join(missing)}")
+    plain = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+    return kind(**plain)
+
+
+def preset_names() -> tuple[str, ...]:
+    """Names of all presets, in the order of the file."""
+    return tuple(manifests.presets("tokenizer")["presets"])
+
+
+def preset_named(name: str, codebook: int, *, steps: int | None = None) -> Preset:
+    """A preset for a nominal codebook size; `steps` replaces the preset's number of training steps.
+
+    Raises:
+        ConfigError: For an unknown preset or codebook size, or steps that the preset's warm-up does not fit into.
+    """
+    table = manifests.presets("tokenizer")["presets"]
+    if name not in table:
+        raise ConfigError(f"tokenizer preset {name!r} is unknown; choose one of {', '.join(table)}")
+    where = f"presets/tokenizer.toml [{name}]"
+    model = read_config(ModelConfig, {**table[name]["model"], "levels": levels_of(codebook)}, f"{where}.model")
+    overrides = {} if steps is None else {"steps": steps}
+    training = read_config(TrainingConfig, {**table[name]["training"], **overrides}, f"{where}.training")
+    return Preset(name=name, model=model, training=training)
+
+
+def choose_preset(device: str, rows: int) -> tuple[str, str]:
+    """Name of the preset for a kind of device (`cpu`, `cuda`) and a number of training rows, and the reason in words.
+
+    Raises:
+        ConfigError: If the table has no line for the device.
+    """
+    kind = device.split(":")[0]
+    for line in manifests.presets("tokenizer")["choice"]:
+        limit = line.get("rows_below")
+        if line["device"] == kind and (limit is None or rows < limit):
+            return line["preset"], f"{rows:,} training rows on {kind}: {line['why']}"
+    raise ConfigError(
+        f"no tokenizer preset is laid down for device {device!r}; give one of {', '.join(preset_names())}"
+    )
+
+
+def as_plain(config: ModelConfig | TrainingConfig) -> dict[str, Any]:
+    """A configuration as JSON holds it: tuples become lists."""
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(config).items()}

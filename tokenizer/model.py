@@ -1,0 +1,170 @@
+"""The convolutional FSQ-VAE of ScaMo, with the reference's layer names so that its weights load strictly.
+
+Shapes: B batch, T feature rows (a multiple of four for an exact round trip), D features, C width, N = T / 4 codes.
+The numbering inside `nn.Sequential` is the state-dict key of the published checkpoints; a layer must not move.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from tokenizer.config import ModelConfig
+from tokenizer.fsq import FSQ
+
+
+class ResidualBlock(nn.Module):
+    """ReLU, dilated convolution, ReLU, 1x1 convolution, and the input added."""
+
+    def __init__(self, width: int, dilation: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv1d(width, width, 3, padding=dilation, dilation=dilation)
+        self.conv2 = nn.Conv1d(width, width, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, T) to (B, C, T)."""
+        return x + self.conv2(torch.relu(self.conv1(torch.relu(x))))
+
+
+class ResidualStack(nn.Module):
+    """Residual blocks whose dilations fall (9, 3, 1), in the encoder and in the decoder alike."""
+
+    def __init__(self, width: int, depth: int, growth: int) -> None:
+        super().__init__()
+        self.model = nn.Sequential(*(ResidualBlock(width, growth**power) for power in reversed(range(depth))))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, T) to (B, C, T)."""
+        out: Tensor = self.model(x)
+        return out
+
+
+class Encoder(nn.Module):
+    """Rows to latents, four to one."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        width = config.width
+        halvings = (
+            nn.Sequential(
+                nn.Conv1d(width, width, 4, stride=2, padding=1),
+                ResidualStack(width, config.depth, config.dilation_growth),
+            )
+            for _ in range(config.down)
+        )
+        self.model = nn.Sequential(
+            nn.Conv1d(config.features, width, 3, padding=1),
+            nn.ReLU(),
+            *halvings,
+            nn.Conv1d(width, width, 3, padding=1),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, D, T) to (B, C, N)."""
+        out: Tensor = self.model(x)
+        return out
+
+
+class Decoder(nn.Module):
+    """Latents to rows, one to four."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        width = config.width
+        doublings = (
+            nn.Sequential(
+                ResidualStack(width, config.depth, config.dilation_growth),
+                nn.Upsample(scale_factor=2, mode="nearest"),
+                nn.Conv1d(width, width, 3, padding=1),
+            )
+            for _ in range(config.down)
+        )
+        self.model = nn.Sequential(
+            nn.Conv1d(width, width, 3, padding=1),
+            nn.ReLU(),
+            *doublings,
+            nn.Conv1d(width, width, 3, padding=1),
+            nn.ReLU(),
+            nn.Conv1d(width, config.features, 3, padding=1),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, N) to (B, D, T)."""
+        out: Tensor = self.model(x)
+        return out
+
+
+class Quantizer(nn.Module):
+    """Linear to k channels, FSQ, linear back; float32 whatever the autocast state, projections included."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.project_in = nn.Linear(config.width, len(config.levels))
+        self.project_out = nn.Linear(len(config.levels), config.width)
+        self.fsq = FSQ(config.levels)
+
+    def forward(self, latents: Tensor) -> tuple[Tensor, Tensor]:
+        """Latents (B, N, C) to quantised latents (B, N, C) and codes (B, N)."""
+        with torch.autocast(latents.device.type, enabled=False):
+            values = self.fsq.quantize(self.project_in(latents.float()))
+            return self.project_out(values), self.fsq.indices(values.detach())
+
+    def dequantize(self, codes: Tensor) -> Tensor:
+        """Codes (B, N) to quantised latents (B, N, C)."""
+        with torch.autocast(codes.device.type, enabled=False):
+            out: Tensor = self.project_out(self.fsq.dequantize(codes))
+            return out
+
+
+class Autoencoder(nn.Module):
+    """Encoder, quantiser, decoder."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.encoder = Encoder(config)
+        self.quantizer = Quantizer(config)
+        self.decoder = Decoder(config)
+
+
+class FSQVAE(nn.Module):
+    """The whole tokenizer network; its keys carry the reference's prefix `vqvae.`.
+
+    Works in the normalised space of its statistics. A length that is no multiple of four is cut to codes as the
+    reference cuts it (63 rows give 15 codes, 65 to 67 give 16), and the reconstruction has four rows a code.
+    """
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.vqvae = Autoencoder(config)
+
+    def encode_latents(self, features: Tensor) -> Tensor:
+        """Encoder output (B, C, N) of normalised features (B, T, D), before the quantiser."""
+        latents: Tensor = self.vqvae.encoder(features.transpose(1, 2))
+        return latents
+
+    def encode(self, features: Tensor) -> Tensor:
+        """Codes (B, N), int64, of normalised features (B, T, D)."""
+        _, codes = self.vqvae.quantizer(self.encode_latents(features).transpose(1, 2))
+        assert isinstance(codes, Tensor)
+        return codes
+
+    def decode(self, codes: Tensor) -> Tensor:
+        """Normalised features (B, 4 N, D) of codes (B, N); every row of the batch stays a clip of its own."""
+        latents = self.vqvae.quantizer.dequantize(codes)
+        rows: Tensor = self.vqvae.decoder(latents.transpose(1, 2))
+        return rows.transpose(1, 2)
+
+    def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """Reconstruction (B, 4 N, D) and codes (B, N) of normalised features (B, T, D)."""
+        quantised, codes = self.vqvae.quantizer(self.encode_latents(features).transpose(1, 2))
+        rows: Tensor = self.vqvae.decoder(quantised.transpose(1, 2))
+        return rows.transpose(1, 2), codes
+
+
+def build_model(config: ModelConfig, seed: int) -> FSQVAE:
+    """A network whose initial weights are a function of the configuration and the seed alone (PyTorch's default
+    initialisation), leaving the caller's random state untouched."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return FSQVAE(config)

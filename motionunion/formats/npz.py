@@ -1,0 +1,253 @@
+"""Reading `.npz` and `.npy` files that strangers wrote: nothing is unpickled, nothing is allocated on a header's word.
+
+NumPy's own reader believes the shape in a header and the sizes in a zip directory. Here both are first held against
+the bytes that are really there, so that a file of a few kilobytes cannot ask for gigabytes.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import struct
+import zipfile
+import zlib
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import numpy.typing as npt
+from numpy.lib import format as npy_format
+
+from motionunion.errors import SourceFormatError
+
+Array = npt.NDArray[Any]
+
+MAX_ARRAY_BYTES = 1 << 29
+"""Largest array read: half a gibibyte, an hour of SMPL-H at 120 fps in float64."""
+
+_DEFLATE_LIMIT = 1032  # deflate cannot shrink more than about 1032 to 1
+_LFS_POINTER = b"version https://git-lfs"
+_KINDS = "fiubSU"
+
+
+@dataclass(frozen=True, slots=True)
+class ArrayHead:
+    """What a `.npy` header says: shape, element type, order, and where the values begin."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    fortran: bool
+    start: int
+
+    @property
+    def pickled(self) -> bool:
+        """The values are Python objects, and only unpickling could read them."""
+        return bool(self.dtype.hasobject)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of values that the header promises."""
+        return math.prod(self.shape) * self.dtype.itemsize
+
+
+def member_heads(path: Path, names: Iterable[str] | None = None) -> dict[str, ArrayHead]:
+    """Headers of the arrays in an `.npz`, by name; of those in `names` only, if given and present.
+
+    Raises `SourceFormatError` for a file that is not a zip archive of readable `.npy` members.
+    """
+    heads: dict[str, ArrayHead] = {}
+    with _open_archive(path) as archive:
+        wanted = member_names(archive) if names is None else [n for n in names if n in set(member_names(archive))]
+        for name in wanted:
+            with _guarded(path, name), archive.open(name + ".npy") as stream:
+                heads[name] = _read_head(stream, path, name)
+    return heads
+
+
+def list_members(path: Path) -> tuple[str, ...]:
+    """Names of the arrays in an `.npz`, from the archive's directory alone."""
+    with _open_archive(path) as archive:
+        return tuple(member_names(archive))
+
+
+def member_names(archive: zipfile.ZipFile) -> list[str]:
+    """Names of the arrays in an open archive, without `.npy`."""
+    return [name[: -len(".npy")] for name in archive.namelist() if name.endswith(".npy")]
+
+
+def read_npz(path: Path, needed: Iterable[str], optional: Iterable[str] = ()) -> dict[str, Array]:
+    """Read named arrays of an `.npz`; arrays that are not named are not looked at, pickled or not.
+
+    Args:
+        path: The archive.
+        needed: Names that must be there.
+        optional: Names that are read where they are there.
+
+    Raises:
+        SourceFormatError: with reason `truncated`, `corrupt`, `header_lies`, `pickled`, `too_large`, `missing_array`,
+            `git_lfs_pointer` or `not_npz`.
+    """
+    needed = tuple(needed)
+    with _open_archive(path) as archive:
+        present = set(member_names(archive))
+        missing = [name for name in needed if name not in present]
+        if missing:
+            raise SourceFormatError(
+                path, f"has no {_listed(missing)}; it holds {_listed(sorted(present))}", reason="missing_array"
+            )
+        return {
+            name: _read_member(archive, name, path) for name in (*needed, *(n for n in optional if n in present))
+        }
+
+
+def read_npy(path: Path) -> Array:
+    """Read one `.npy` file. Raises `SourceFormatError` as `read_npz` does."""
+    size = path.stat().st_size
+    with path.open("rb") as stream:
+        _refuse_pointer(path, stream)
+        with _guarded(path, None):
+            head = _read_head(stream, path, None)
+            _check_size(head, size - head.start, path, None)
+            return _values(stream.read(head.nbytes), head, path, None)
+
+
+def npy_head(path: Path) -> ArrayHead:
+    """Header of one `.npy` file. Raises `SourceFormatError` as `read_npz` does."""
+    with path.open("rb") as stream:
+        _refuse_pointer(path, stream)
+        with _guarded(path, None):
+            return _read_head(stream, path, None)
+
+
+@contextmanager
+def _open_archive(path: Path) -> Iterator[zipfile.ZipFile]:
+    with path.open("rb") as stream:
+        _refuse_pointer(path, stream)
+        magic = stream.read(4)
+        stream.seek(0)
+        if not magic:
+            raise SourceFormatError(path, "is empty", reason="truncated")
+        if magic[:2] != b"PK":
+            raise SourceFormatError(path, "is not an npz archive (no zip signature at its start)", reason="not_npz")
+        try:
+            archive = zipfile.ZipFile(stream)
+        except (zipfile.BadZipFile, ValueError, OverflowError, NotImplementedError) as error:
+            raise SourceFormatError(
+                path,
+                f"the archive's directory at the end of the file is missing or damaged ({error}): the file was cut "
+                "short, most likely while it was copied; copy or download it again",
+                reason="truncated",
+            ) from error
+        with archive:
+            yield archive
+
+
+@contextmanager
+def _guarded(path: Path, name: str | None) -> Iterator[None]:
+    """Turn what zip, zlib and NumPy say about damaged bytes into our error."""
+    where = f"array {name!r}" if name else "the array"
+    try:
+        yield
+    except (EOFError, struct.error) as error:
+        raise SourceFormatError(path, f"{where} ends too early ({error})", reason="truncated") from error
+    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError) as error:
+        raise SourceFormatError(path, f"{where} cannot be unpacked ({error})", reason="corrupt") from error
+
+
+def _read_member(archive: zipfile.ZipFile, name: str, path: Path) -> Array:
+    info = archive.getinfo(name + ".npy")
+    with _guarded(path, name), archive.open(info) as stream:
+        head = _read_head(stream, path, name)
+        packed = path.stat().st_size if info.compress_type != zipfile.ZIP_STORED else info.compress_size
+        if info.compress_size > path.stat().st_size or info.file_size > _DEFLATE_LIMIT * max(packed, 1) + 1024:
+            raise SourceFormatError(
+                path,
+                f"array {name!r}: the archive promises {info.file_size:,} bytes, more than its "
+                f"{min(info.compress_size, path.stat().st_size):,} packed bytes can hold",
+                reason="header_lies",
+            )
+        _check_size(head, info.file_size - head.start, path, name)
+        return _values(stream.read(head.nbytes), head, path, name)
+
+
+def _read_head(stream: IO[bytes], path: Path, name: str | None) -> ArrayHead:
+    where = f"array {name!r}" if name else "the file"
+    prefix = stream.read(10)
+    if prefix[:6] != npy_format.MAGIC_PREFIX:
+        reason = "truncated" if len(prefix) < 10 else "not_npy"
+        raise SourceFormatError(path, f"{where} does not begin as a .npy does", reason=reason)
+    version = (prefix[6], prefix[7])
+    if version == (1, 0):
+        length, fixed = int.from_bytes(prefix[8:10], "little"), 10
+    else:
+        length, fixed = int.from_bytes(prefix[8:10] + stream.read(2), "little"), 12
+    if version not in {(1, 0), (2, 0), (3, 0)} or length > 1 << 16:
+        raise SourceFormatError(path, f"{where} has a header that no .npy has", reason="header_lies")
+    text = stream.read(length)
+    if len(text) < length:
+        raise SourceFormatError(path, f"{where} ends inside its header", reason="truncated")
+    size = length.to_bytes(2 if version == (1, 0) else 4, "little")
+    reader = npy_format.read_array_header_1_0 if version == (1, 0) else npy_format.read_array_header_2_0
+    try:
+        shape, fortran, dtype = reader(io.BytesIO(size + text))
+    except ValueError as error:
+        raise SourceFormatError(path, f"{where} has an unreadable header ({error})", reason="header_lies") from error
+    if not all(isinstance(extent, int) and extent >= 0 for extent in shape):
+        raise SourceFormatError(path, f"{where} has an impossible shape {shape}", reason="header_lies")
+    return ArrayHead(tuple(shape), dtype, fortran, fixed + length)
+
+
+def _check_size(head: ArrayHead, available: int, path: Path, name: str | None) -> None:
+    where = f"array {name!r}" if name else "the array"
+    if head.pickled:
+        raise SourceFormatError(
+            path,
+            f"{where} holds pickled Python objects, which can run code when they are read; save it again as plain "
+            "numbers (np.savez with a numeric dtype)",
+            reason="pickled",
+        )
+    if head.dtype.kind not in _KINDS:
+        raise SourceFormatError(path, f"{where} has elements of type {head.dtype}", reason="bad_dtype")
+    if head.nbytes != available:
+        short = head.nbytes > available and name is None
+        raise SourceFormatError(
+            path,
+            f"{where}: the header says shape {head.shape} of {head.dtype} ({head.nbytes:,} bytes), "
+            f"but {available:,} bytes follow",
+            reason="truncated" if short else "header_lies",
+        )
+    if head.nbytes > MAX_ARRAY_BYTES:
+        raise SourceFormatError(
+            path, f"{where} has {head.nbytes:,} bytes; {MAX_ARRAY_BYTES:,} is the most we read", reason="too_large"
+        )
+
+
+def _values(data: bytes, head: ArrayHead, path: Path, name: str | None) -> Array:
+    if len(data) != head.nbytes:
+        where = f"array {name!r}" if name else "the array"
+        raise SourceFormatError(
+            path, f"{where} ends after {len(data):,} of {head.nbytes:,} bytes", reason="truncated"
+        )
+    if head.dtype.itemsize == 0:
+        return np.zeros(head.shape, dtype=head.dtype)
+    array: Array = np.frombuffer(data, dtype=head.dtype)
+    return array.reshape(head.shape[::-1]).T if head.fortran else array.reshape(head.shape)
+
+
+def _refuse_pointer(path: Path, stream: IO[bytes]) -> None:
+    start = stream.read(len(_LFS_POINTER))
+    stream.seek(0)
+    if start == _LFS_POINTER:
+        raise SourceFormatError(
+            path,
+            "is a Git LFS pointer, not the data; fetch the data with `git lfs pull` in the repository it came from",
+            reason="git_lfs_pointer",
+        )
+
+
+def _listed(names: Iterable[str], most: int = 8) -> str:
+    quoted = [f"{name!r}" for name in names]
+    return ", ".join(quoted[:most]) + (f" and {len(quoted) - most} more" if len(quoted) > most else "")

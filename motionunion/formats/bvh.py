@@ -1,0 +1,348 @@
+"""BVH (Biovision hierarchy) files: a joint tree with rest offsets, then one row of channel values per frame.
+
+The format has no standard; these rules were drawn from the files of some twenty exporters:
+
+- Words are separated by any blanks (tabs, double spaces, CR LF). Joint names may hold spaces. `End Site` is no joint.
+- Every joint has channels of its own, in its own order. Rotations are degrees about the moving axes in channel order
+  (`Zrotation Xrotation Yrotation`: R = Rz Rx Ry), wherever the position channels stand among them.
+- A position channel replaces that component of the joint's OFFSET (Bandai-Namco writes both; adding them would double
+  the skeleton).
+- Up axis and unit are not stored: whoever knows the exporter knows them.
+
+What a header promises is never allocated: the rows that are there are read, and counted against it.
+
+Shapes: T frames, J joints, C channels.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import NoReturn
+
+import numpy as np
+import numpy.typing as npt
+
+from motionunion import rotation
+from motionunion.errors import SourceFormatError
+from motionunion.formats.frame_rate import rate_of_frame_time
+from motionunion.skeleton import Skeleton
+
+_CHANNELS = {f"{axis}{kind}".lower(): f"{axis}{kind}" for kind in ("position", "rotation") for axis in "XYZ"}
+_MOTION = re.compile(rb"^[ \t]*MOTION[ \t\r]*$", re.MULTILINE)
+_FRAMES = re.compile(rb"\s*Frames[ \t]*:[ \t]*(\S*)[^\S\n]*(?:\n|$)", re.IGNORECASE)
+_FRAME_TIME = re.compile(rb"\s*Frame[ \t]+Time[ \t]*:[ \t]*(\S*)[^\S\n]*(?:\n|$)", re.IGNORECASE)
+_NAME = re.compile(rb"^[ \t]*(?:ROOT|JOINT)[ \t]+([^\r\n{]*?)[ \t]*(?:\{[^\r\n]*)?\r?$", re.MULTILINE)
+_BLANKS_TO_LINES = bytes(10 if code <= 32 else code for code in range(256))
+_BLOCK_BYTES = 8 << 20
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Bvh:
+    """A BVH file as it stands: the file's own unit, axes and channel values."""
+
+    skeleton: Skeleton
+    """Joints in file order with the OFFSETs; `End Site`s left out."""
+    channels: tuple[tuple[str, ...], ...]
+    """Channel names of each joint, in file order, spelled `Xposition` ... `Zrotation`."""
+    fps: Fraction
+    values_TC: npt.NDArray[np.float64]
+    """Channel values, joint after joint; degrees for rotations."""
+
+    def _columns(self, joint: int) -> dict[str, int]:
+        start = sum(len(channels) for channels in self.channels[:joint])
+        return {channel: start + k for k, channel in enumerate(self.channels[joint])}
+
+    def quats_TJ4(self) -> npt.NDArray[np.float64]:
+        """Local rotations, wxyz, unit length; identity for a joint without rotation channels."""
+        quats = np.zeros((len(self.values_TC), len(self.channels), 4))
+        quats[..., 0] = 1.0
+        by_order: dict[str, list[tuple[int, list[int]]]] = {}
+        for joint in range(len(self.channels)):
+            turns = [(name[0], column) for name, column in self._columns(joint).items() if name.endswith("rotation")]
+            if turns:
+                order = "".join(axis for axis, _ in turns)
+                by_order.setdefault(order, []).append((joint, [column for _, column in turns]))
+        for order, joints in by_order.items():
+            angles = self.values_TC[:, [columns for _, columns in joints]]
+            quats[:, [joint for joint, _ in joints]] = rotation.from_euler(np.deg2rad(angles), order)
+        return quats
+
+    def translations_TJ3(self) -> npt.NDArray[np.float64]:
+        """Position of each joint in its parent's frame: the OFFSET, its components replaced by position channels."""
+        translations = np.repeat(self.skeleton.offsets_J3[None].astype(np.float64), len(self.values_TC), axis=0)
+        for joint in range(len(self.channels)):
+            for name, column in self._columns(joint).items():
+                if name.endswith("position"):
+                    translations[:, joint, "XYZ".index(name[0])] = self.values_TC[:, column]
+        return translations
+
+    def has_moving_offsets(self) -> bool:
+        """Whether any joint but the first has position channels."""
+        return any(name.endswith("position") for channels in self.channels[1:] for name in channels)
+
+
+def joint_names(head: bytes) -> tuple[str, ...] | None:
+    """Ordered joint names from the first bytes of a BVH file; None where no whole hierarchy is in them."""
+    motion = _MOTION.search(head)
+    if motion is None or not head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"HIERARCHY"):
+        return None
+    return tuple(name.decode("utf-8", "replace") for name in _NAME.findall(head, 0, motion.start()))
+
+
+def read_bvh(path: Path) -> Bvh:
+    """Read one file.
+
+    Raises:
+        SourceFormatError: With file and line, for anything that is not a whole, finite BVH. `reason` is one of
+            `unreadable`, `not_bvh`, `not_utf8`, `bad_hierarchy`, `bad_frame_time`, `header_lies`, `truncated`,
+            `bad_value`, `non_finite`, `no_frames`.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as err:
+        raise SourceFormatError(path, f"cannot be read ({err.strerror or err})", reason="unreadable") from err
+    if b"\n" not in data:
+        data = data.replace(b"\r", b"\n")
+    return _Reader(path, data.removeprefix(b"\xef\xbb\xbf")).read()
+
+
+class _Reader:
+    """One pass over one file's bytes."""
+
+    def __init__(self, path: Path, data: bytes) -> None:
+        self.path, self.data = path, data
+
+    def fail(self, problem: str, line: int | None, reason: str) -> NoReturn:
+        raise SourceFormatError(self.path, problem, line=line, reason=reason)
+
+    def line_at(self, position: int) -> int:
+        return self.data.count(b"\n", 0, position) + 1
+
+    def read(self) -> Bvh:
+        motion = _MOTION.search(self.data)
+        text = self._text(0, motion.start() if motion else min(len(self.data), 1 << 20))
+        if text.split(None, 1)[:1] != ["HIERARCHY"]:
+            self.fail("no HIERARCHY at the start: this is not a whole BVH file", 1, "not_bvh")
+        skeleton, channels = _hierarchy(self.path, text)
+        if motion is None:
+            self.fail("the file ends before its MOTION part: copy it again", self.line_at(len(self.data)), "truncated")
+        width = sum(len(names) for names in channels)
+        if width == 0:
+            self.fail("no joint has channels, so there is no motion to read", self.line_at(motion.start()), "no_frames")
+        frames, fps, position = self._motion_head(motion.end())
+        values = self._rows(position, width, frames)
+        return Bvh(skeleton, channels, fps, values)
+
+    def _text(self, start: int, stop: int) -> str:
+        try:
+            return self.data[start:stop].decode("utf-8")
+        except UnicodeDecodeError as err:
+            self.fail("not UTF-8 text: save the file as UTF-8", self.line_at(start + err.start), "not_utf8")
+
+    def _motion_head(self, position: int) -> tuple[int, Fraction, int]:
+        frames = _FRAMES.match(self.data, position)
+        if frames is None:
+            self.fail("expected `Frames: <number>` after MOTION", self.line_at(position) + 1, "truncated")
+        line = self.line_at(frames.start(1))
+        if not frames[1].isdigit() or len(frames[1]) > 18:
+            self.fail(f"Frames must be a whole number, found {_quoted(frames[1])}", line, "bad_value")
+        frame_time = _FRAME_TIME.match(self.data, frames.end())
+        if frame_time is None:
+            self.fail("expected `Frame Time: <seconds>` after Frames", line + 1, "truncated")
+        try:
+            fps = rate_of_frame_time(frame_time[1].decode("ascii", "replace"))
+        except ValueError as err:
+            self.fail(str(err), self.line_at(frame_time.start(1)), "bad_frame_time")
+        return int(frames[1]), fps, frame_time.end()
+
+    def _rows(self, position: int, width: int, declared: int) -> npt.NDArray[np.float64]:
+        line, rows = self.line_at(position), 0
+        parts: list[npt.NDArray[np.float64]] = []
+        for block in _blocks(self.data, position):
+            counts = _words_per_line(block)
+            filled = np.flatnonzero(counts)
+            wrong = filled[counts[filled] != width]
+            # Numbers first: a stray word is a better explanation than the count it spoils.
+            values = self._numbers(block, line)
+            if len(wrong):
+                self._refuse_row(line + int(wrong[0]), int(counts[wrong[0]]), width, block, position, declared)
+            parts.append(values)
+            rows += len(filled)
+            line += len(counts)
+        if rows != declared:
+            self.fail(
+                f"the header declares {declared} frames and {rows} rows follow: copy the file again, or correct "
+                "`Frames:`",
+                self.line_at(position) - 2,
+                "header_lies",
+            )
+        if rows == 0:
+            self.fail("no frames", self.line_at(position), "no_frames")
+        return np.concatenate(parts).reshape(rows, width)
+
+    def _refuse_row(self, line: int, found: int, width: int, block: bytes, position: int, declared: int) -> NoReturn:
+        last = len(self.data[position:].rstrip().split(b"\n")) + self.line_at(position) - 1
+        if found < width and line == last:
+            self.fail(f"the file ends within a row ({found} of {width} values): copy it again", line, "truncated")
+        self.fail(f"{found} values, expected {width} (one per channel of the hierarchy)", line, "bad_value")
+
+    def _numbers(self, block: bytes, first_line: int) -> npt.NDArray[np.float64]:
+        values = _fast_numbers(block)
+        if values is None:
+            values = self._slow_numbers(block, first_line)
+        if not np.isfinite(values).all():
+            word = int(np.flatnonzero(~np.isfinite(values))[0])
+            line = int(np.searchsorted(np.cumsum(_words_per_line(block)), word, side="right"))
+            self.fail(f"value {values[word]} is not finite", first_line + line, "non_finite")
+        return values
+
+    def _slow_numbers(self, block: bytes, first_line: int) -> npt.NDArray[np.float64]:
+        """Word by word, where the fast parser gave up: to read what it does not know (`+1`), or to name the word."""
+        numbers: list[float] = []
+        for line, row in enumerate(block.split(b"\n"), start=first_line):
+            for word in row.split():
+                try:
+                    if b"_" in word:
+                        raise ValueError
+                    numbers.append(float(word))
+                except ValueError:
+                    if not word.isascii():
+                        self._text(0, len(self.data))
+                    self.fail(f"{_quoted(word)} is not a number", line, "bad_value")
+        return np.array(numbers, dtype=np.float64)
+
+
+def _quoted(word: bytes) -> str:
+    return repr(word[:40].decode("utf-8", "replace"))
+
+
+def _blocks(data: bytes, position: int) -> Iterator[bytes]:
+    """Whole lines, some megabytes at a time, so that the memory for parsing does not grow with the file."""
+    while position < len(data):
+        end = position + _BLOCK_BYTES
+        end = len(data) if end >= len(data) else data.find(b"\n", end) + 1 or len(data)
+        yield data[position:end]
+        position = end
+
+
+def _words_per_line(block: bytes) -> npt.NDArray[np.int64]:
+    closed = block if block.endswith(b"\n") else block + b"\n"
+    codes = np.frombuffer(closed, dtype=np.uint8)
+    blank = codes <= 32
+    ends = np.flatnonzero(blank[1:] & ~blank[:-1]) + 1
+    upto = np.searchsorted(ends, np.flatnonzero(codes == 10), side="right")
+    return np.diff(upto, prepend=0)
+
+
+def _fast_numbers(block: bytes) -> npt.NDArray[np.float64] | None:
+    """All numbers of a block as one column; None where one is not in the plain form that the parser knows."""
+    import pyarrow as pa
+    from pyarrow import csv
+
+    if not block.strip():
+        return np.empty(0)
+    try:
+        table = csv.read_csv(
+            pa.BufferReader(block.translate(_BLANKS_TO_LINES)),
+            csv.ReadOptions(use_threads=False, block_size=len(block) + 1, column_names=["value"]),
+            csv.ParseOptions(delimiter="\x01", quote_char=False, ignore_empty_lines=True),
+            csv.ConvertOptions(column_types={"value": pa.float64()}, null_values=[], strings_can_be_null=False),
+        )
+    except pa.ArrowInvalid:
+        return None
+    return np.asarray(table.column(0).to_numpy())
+
+
+def _hierarchy(path: Path, text: str) -> tuple[Skeleton, tuple[tuple[str, ...], ...]]:
+    """The joint tree. One statement a line, braces anywhere; a stack instead of recursion, for trees of any depth."""
+    names: list[str] = []
+    parents: list[int] = []
+    offsets: list[tuple[float, ...] | None] = []
+    channels: list[tuple[str, ...] | None] = []
+    stack: list[int | None] = []  # open braces: a joint, or None for an End Site
+    pending: list[int | None] = []  # a name was read, its brace not yet
+
+    def fail(problem: str) -> NoReturn:
+        raise SourceFormatError(path, problem, line=line, reason="bad_hierarchy")
+
+    line = 0
+    for line, row in enumerate(text.split("\n"), start=1):
+        words = row.replace("{", " { ").replace("}", " } ").split()
+        while words:
+            word = words.pop(0)
+            if word == "{":
+                if not pending:
+                    fail("a `{` without a joint before it")
+                stack.append(pending.pop())
+                continue
+            if pending:
+                fail(f"expected `{{` after the joint's name, found {word!r}")
+            if word == "HIERARCHY" and not names:
+                continue
+            if word == "}":
+                if not stack:
+                    fail("a `}` without its `{`")
+                joint = stack.pop()
+                if joint is not None and offsets[joint] is None:
+                    fail(f"joint {names[joint]!r} has no OFFSET")
+            elif word in ("ROOT", "JOINT", "End"):
+                cut = words.index("{") if "{" in words else len(words)
+                name, words = " ".join(words[:cut]), words[cut:]
+                if word == "ROOT" and names:
+                    fail("a second ROOT: split the file into one per skeleton")
+                if word != "ROOT" and (not stack or stack[-1] is None):
+                    fail(f"{word} stands outside a joint")
+                if not name:
+                    fail(f"{word} has no name")
+                if word == "End":
+                    pending.append(None)
+                    continue
+                pending.append(len(names))
+                parents.append(-1 if not stack else stack[-1] or 0)
+                names.append(name)
+                offsets.append(None)
+                channels.append(None)
+            elif word in ("OFFSET", "CHANNELS") and stack:
+                joint = stack[-1]
+                cut = words.index("}") if "}" in words else len(words)
+                given, words = words[:cut], words[cut:]
+                if word == "OFFSET":
+                    offset = _offset(given)
+                    if offset is None:
+                        fail(f"OFFSET needs three finite numbers, found {' '.join(given)[:60]!r}")
+                    if joint is not None:
+                        offsets[joint] = offset
+                elif joint is None:
+                    fail("an End Site has no CHANNELS")
+                else:
+                    if channels[joint] is not None:
+                        fail(f"joint {names[joint]!r} has CHANNELS twice")
+                    named = _channel_names(given)
+                    if named is None:
+                        fail(f"CHANNELS needs a count and as many different names, found {' '.join(given)[:90]!r}")
+                    channels[joint] = named
+            else:
+                fail(f"unexpected {word[:40]!r} in the hierarchy")
+    if stack or pending or not names:
+        fail("the hierarchy ends before it is complete")
+    skeleton = Skeleton(tuple(names), tuple(parents), np.array(offsets, dtype=np.float64))
+    return skeleton, tuple(own or () for own in channels)
+
+
+def _offset(words: list[str]) -> tuple[float, ...] | None:
+    try:
+        offset = tuple(float(word) for word in words)
+    except ValueError:
+        return None
+    return offset if len(offset) == 3 and all(np.isfinite(offset)) else None
+
+
+def _channel_names(words: list[str]) -> tuple[str, ...] | None:
+    names = tuple(_CHANNELS.get(word.lower(), "") for word in words[1:])
+    if not words or not words[0].isdigit() or int(words[0]) != len(names):
+        return None
+    return names if all(names) and len(set(names)) == len(names) else None

@@ -1,0 +1,62 @@
+"""The exact frame rate behind a frame time that was printed with too few digits."""
+
+from __future__ import annotations
+
+from decimal import Decimal, InvalidOperation
+from fractions import Fraction
+
+_USUAL = (10, 12, 15, 20, 24, 25, 30, 40, 48, 50, 60, 72, 75, 80, 90, 100, 120, 144, 150, 160, 180, 200, 240, 250, 300)
+_BROADCAST = tuple(Fraction(1000 * rate, 1001) for rate in (24, 30, 48, 60, 120, 240))
+_FASTEST_HZ = 10_000
+_FLOAT32_ULP = Fraction(1, 2**23)
+
+
+def rate_of_frame_time(text: str) -> Fraction:
+    """Frames per second of a printed frame time in seconds, as an exact fraction.
+
+    The text stands for every frame time within one unit of its last digit (rounded or cut off), and within float32's
+    precision. Among the rates that fit, the first of these is taken:
+
+    1. the exact reciprocal, where it is a whole or half number (`0.08` is 12.5, never 12);
+    2. the nearest rate in common use (`0.016667` and `0.0166` are 60, `.0083333` is 120);
+    3. the nearest broadcast rate (`0.041708` is 24000/1001, `0.00834168` is 120000/1001);
+    4. the nearest whole number;
+    5. the fraction with the smallest denominator.
+
+    Raises:
+        ValueError: If the text is no positive finite number, or the rate is above 10,000 a second.
+    """
+    try:
+        decimal = Decimal(text)
+    except InvalidOperation:
+        decimal = Decimal("NaN")
+    if not decimal.is_finite():
+        raise ValueError(f"frame time must be a number of seconds, found {text[:40]!r}")
+    if decimal <= 0:
+        raise ValueError(f"frame time is {text[:40]}: it must be above 0 (30 frames a second are 0.0333333)")
+    exponent = decimal.as_tuple().exponent
+    if decimal.adjusted() > 6 or decimal.adjusted() < -6 or not isinstance(exponent, int) or exponent < -400:
+        raise ValueError(f"frame time is {text[:40]}, which no motion has: it must lie between 0.0001 and 1,000,000 s")
+    seconds = Fraction(decimal)
+    exact = 1 / seconds
+    if exact > _FASTEST_HZ:
+        raise ValueError(f"frame time is {text[:40]}: more than {_FASTEST_HZ:,} frames a second")
+    if exact.denominator <= 2:
+        return exact
+    slack = max(Fraction(10) ** exponent, seconds * _FLOAT32_ULP)
+    for candidates in (tuple(Fraction(rate) for rate in _USUAL), _BROADCAST, (Fraction(max(1, round(exact))),)):
+        nearest = min(candidates, key=lambda rate: abs(rate - exact))
+        if abs(1 / nearest - seconds) < slack:
+            return nearest
+    low, high = 1 / (seconds + slack), 1 / (seconds - slack) if seconds > slack else exact
+    return _simplest_between(low, high)
+
+
+def _simplest_between(low: Fraction, high: Fraction) -> Fraction:
+    """The fraction of smallest denominator in [low, high], by the continued fraction that both ends share."""
+    whole = low.numerator // low.denominator
+    if whole == low:
+        return low
+    if whole + 1 <= high:
+        return Fraction(whole + 1)
+    return whole + 1 / _simplest_between(1 / (high - whole), 1 / (low - whole))

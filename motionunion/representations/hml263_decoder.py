@@ -1,0 +1,105 @@
+"""HumanML3D's 263 features back to joints.
+
+Shapes: R rows. Joints are (R, 22, 3) metres, +Y up, on the target skeleton, starting at the origin and facing +Z.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from motionunion.errors import ClipError
+from motionunion.representations import hml263_layout as layout
+from motionunion.skeleton import SMPL22_PARENTS, FloatArray
+
+Array = npt.NDArray[np.float64]
+Joints = npt.NDArray[np.float32]
+
+
+def decode(features: Sequence[FloatArray]) -> list[Joints]:
+    """Joints (R, 22, 3) from features (R, 263) by local positions (the reference's `recover_from_ric`).
+
+    Heading and path are sums over the rows before, so that one wrong row moves all that follow.
+
+    Raises:
+        ClipError: If features have another shape.
+    """
+    return [_decode_one(rows) for rows in features]
+
+
+def decode_heading_free(features: Sequence[FloatArray]) -> list[Joints]:
+    """As `decode`, with heading and travel left out: every row faces +Z above the origin.
+
+    What two decodes differ in here is posture alone; integrated heading is about a third of a tokenizer's MPJPE.
+    """
+    decoded = []
+    for rows in features:
+        _check(rows)
+        joints = np.zeros((len(rows), layout.JOINTS, 3), dtype=np.float32)
+        joints[:, 0, 1] = rows[:, 3]
+        joints[:, 1:] = rows[:, layout.LOCAL_JOINTS].reshape(-1, 21, 3)
+        decoded.append(joints)
+    return decoded
+
+
+def decode_by_rotations(features: Sequence[FloatArray]) -> list[Joints]:
+    """Joints (R, 22, 3) from the rotation block, posed on the target skeleton (the reference's `recover_from_rot`)."""
+    decoded = []
+    for rows in features:
+        _check(rows)
+        values = np.asarray(rows, dtype=np.float64)
+        root, cosine, sine = _root_path(values)
+        matrices = _matrices(values[:, layout.ROTATIONS].reshape(-1, 21, 2, 3))
+        heading = np.zeros((len(values), 3, 3))
+        heading[:, 0, 0], heading[:, 0, 2], heading[:, 1, 1] = cosine, sine, 1.0
+        heading[:, 2, 0], heading[:, 2, 2] = -sine, cosine
+        world = [heading]
+        joints = np.empty((len(values), layout.JOINTS, 3))
+        joints[:, 0] = root
+        for joint in range(1, layout.JOINTS):
+            world.append(world[layout.CHAIN_PARENTS[joint]] @ matrices[:, joint - 1])
+            joints[:, joint] = joints[:, SMPL22_PARENTS[joint]] + world[joint] @ layout.TARGET_OFFSETS_22x3[joint]
+        decoded.append(joints.astype(np.float32))
+    return decoded
+
+
+def _decode_one(rows: FloatArray) -> Joints:
+    _check(rows)
+    values = np.asarray(rows, dtype=np.float64)
+    root, cosine, sine = _root_path(values)
+    local = values[:, layout.LOCAL_JOINTS].reshape(-1, 21, 3)
+    joints = np.empty((len(values), layout.JOINTS, 3), dtype=np.float32)
+    joints[:, 0] = root
+    x, z = local[:, :, 0], local[:, :, 2]
+    joints[:, 1:, 0] = cosine[:, None] * x - sine[:, None] * z + root[:, 0, None]
+    joints[:, 1:, 1] = local[:, :, 1]
+    joints[:, 1:, 2] = sine[:, None] * x + cosine[:, None] * z + root[:, 2, None]
+    return joints
+
+
+def _root_path(values: Array) -> tuple[Array, Array, Array]:
+    """Root (R, 3), and cosine and sine (R,) of the yaw from world to heading."""
+    half = np.zeros(len(values))
+    np.cumsum(values[:-1, 0], out=half[1:])
+    cosine, sine = np.cos(2.0 * half), np.sin(2.0 * half)
+    root = np.zeros((len(values), 3))
+    x, z = values[:-1, 1], values[:-1, 2]
+    np.cumsum(cosine[1:] * x - sine[1:] * z, out=root[1:, 0])
+    np.cumsum(sine[1:] * x + cosine[1:] * z, out=root[1:, 2])
+    root[:, 1] = values[:, 3]
+    return root, cosine, sine
+
+
+def _matrices(columns: Array) -> Array:
+    """Rotation matrices (R, 21, 3, 3) from their first two columns (R, 21, 2, 3), made orthonormal again."""
+    first = columns[..., 0, :] / np.linalg.norm(columns[..., 0, :], axis=-1, keepdims=True)
+    third = np.cross(first, columns[..., 1, :])
+    third /= np.linalg.norm(third, axis=-1, keepdims=True)
+    return np.stack([first, np.cross(third, first), third], axis=-1)
+
+
+def _check(rows: FloatArray) -> None:
+    if rows.ndim != 2 or rows.shape[1] != layout.DIMS or len(rows) == 0:
+        raise ClipError(f"features have shape {rows.shape}, expected (rows, {layout.DIMS})", reason="bad_shape")

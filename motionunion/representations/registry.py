@@ -1,0 +1,77 @@
+"""Representations by id: a derived, versioned view of motion whose id always names its rate and its resampling."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+import numpy.typing as npt
+
+from motionunion.errors import UsageError
+from motionunion.skeleton import FloatArray
+
+Features = npt.NDArray[np.float32]
+
+
+class RepresentationError(UsageError):
+    """An id names no representation that is known here."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Representation:
+    """What an id stands for. Shapes: T frames, R rows, D dims; joints are (T, 22, 3) metres, +Y up."""
+
+    id: str
+    name: str
+    dims: int
+    rate: Fraction
+    """Rows per second; `encode_batch` takes joints at this rate."""
+    resampling: str
+    """How joints of another rate are brought to this one; see `motionunion.resample`."""
+    version: int
+    """Raised whenever the same joints would give other features."""
+    parameter_hash: str
+    """Hash of every constant and of the version: caches and statistics are keyed by it."""
+    min_frames: int
+    """Fewest frames that can be encoded."""
+    rows_lost: int
+    """Rows = frames - rows_lost."""
+    blocks: tuple[tuple[int, int], ...]
+    """Half-open column ranges whose standard deviations are averaged together."""
+    root_blocks: tuple[tuple[int, int], ...]
+    """The blocks that `feat_bias` weighs."""
+    encode_batch: Callable[[Sequence[FloatArray]], list[Features]]
+    """List of joints (T, 22, 3) to list of features (R, D)."""
+    decode_batch: Callable[[Sequence[FloatArray]], list[npt.NDArray[np.float32]]]
+    """List of features (R, D) to list of joints (R, 22, 3)."""
+    decode_heading_free_batch: Callable[[Sequence[FloatArray]], list[npt.NDArray[np.float32]]]
+    """As `decode_batch`, with heading and travel left out: every frame faces +Z above the origin."""
+
+
+def get(representation_id: str) -> Representation:
+    """The representation of this id.
+
+    Raises:
+        RepresentationError: If the id is not known; the message lists those that are.
+    """
+    known = {entry.id: entry for entry in _entries()}
+    if representation_id not in known:
+        raise RepresentationError(
+            f"representation {representation_id!r} is not known; there {'is' if len(known) == 1 else 'are'}: "
+            + ", ".join(sorted(known))
+        )
+    return known[representation_id]
+
+
+def ids() -> list[str]:
+    """Every known id, sorted."""
+    return sorted(entry.id for entry in _entries())
+
+
+def _entries() -> tuple[Representation, ...]:
+    # Imported late: each entry's module needs the dataclass above.
+    from motionunion.representations.hml263 import HML263_COMPAT
+
+    return (HML263_COMPAT,)

@@ -1,0 +1,54 @@
+"""Spans: which stretches of a store become one feature sequence each.
+
+A clip with live segments gives one span per segment; another clip gives one span, its `valid` interval. Frames are
+those of the clip, intervals half-open, times seconds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpanCaption:
+    """One sentence about a span."""
+
+    text: str
+    tokens: str | None = None
+    """`word/POS word/POS ...` as shipped, or None."""
+    start_s: float | None = None
+    """Seconds from the span's first frame; None for both = the whole span."""
+    end_s: float | None = None
+    layer: str = ""
+    """Who says so, as in `motionunion.clip.Caption`."""
+    generator: str = "human"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Span:
+    """One stretch of one clip, encoded as one feature sequence."""
+
+    span_id: str
+    """32 hex digits: a hash of the clip, the segment's layer and name, and the interval of frames."""
+    clip_id: str
+    name: str
+    """Name of the segment (`004822`), or the clip's key where the span is the whole clip."""
+    source: str
+    group: str
+    split: str
+    """The clip's leak-free split."""
+    official_split: str | None = None
+    """What the layer of the segment, or the source of the clip, says."""
+    rows: int
+    """Rows of features."""
+    first_frame: int
+    """First frame in the clip, at the clip's own rate."""
+    stop_frame: int
+    """Frame after the last one."""
+    shipped: bool = False
+    """True where the features are the source's own, bit for bit."""
+    body: str = ""
+    """Whose rest offsets the clip has (`own`, `model`, `template`, `target`); see `motionunion.clip.RawClip`."""
+    layer: str | None = None
+    """Layer of the segment; None where the span is the whole clip."""
+    captions: tuple[SpanCaption, ...] = ()

@@ -1,0 +1,189 @@
+"""One DuckDB file per commit: what is live, ready for questions. Derived, never the truth: delete it and it is rebuilt.
+
+An open DuckDB writer shuts out the readers of other processes. So a file is built aside, renamed into its place, and
+from then on only ever opened read-only.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from pathlib import Path
+
+import duckdb
+
+from motionunion.digest import fsync_directory
+from motionunion.errors import StoreError
+from motionunion.splits import SPLIT_TABLE
+from motionunion.store.commits import State
+from motionunion.store.ledger import LIVE_TABLES, load_covered
+from motionunion.store.schema import CLIPS, SCHEMA_VERSION, SCHEMAS, VALUE_COLUMNS
+from motionunion.store.storage import TEMPORARY_PREFIX
+
+INDEX_VERSION = 1
+"""Part of the file's name: a newer index layout rebuilds, never misreads."""
+TABLES: tuple[str, ...] = ("clips", "captions", "segments", "rejects", "receipts")
+_READER_CONFIG = {"enable_external_access": "false"}
+_SQL_TYPES = {
+    "string": "VARCHAR",
+    "int64": "BIGINT",
+    "int32": "INTEGER",
+    "double": "DOUBLE",
+    "list<element: string>": "VARCHAR[]",
+    "map<string, string>": "MAP(VARCHAR, VARCHAR)",
+}
+
+_INDEX = """
+    CREATE TABLE clips AS
+        SELECT clip_id, uid, source, "key", "group", split, official_split, fps_num, fps_den,
+            fps_num / fps_den AS fps, frames, frames * fps_den / fps_num AS seconds, kind, body, gender, shipped,
+            valid_start, valid_end, flags, labels,
+            map_extract(provenance, 'licence')[1] AS licence, map_extract(provenance, 'file')[1] AS file,
+            map_extract(provenance, 'sha256')[1] AS file_sha256, map_extract(provenance, 'reader')[1] AS reader,
+            fk_error_m, version, content, commit_number, shard, row_group, "row"
+        FROM live_clips JOIN split_of_group USING ("group") ORDER BY source, "key", clip_id;
+    CREATE TABLE captions AS
+        SELECT clip_id, uid, text, tokens, start_s, end_s, layer, segment, generator, said.source, said."key"
+        FROM live_captions AS said LEFT JOIN (SELECT clip_id, uid FROM live_clips) USING (uid)
+        ORDER BY said.source, said."key", position, clip_id;
+    CREATE TABLE segments AS
+        SELECT clip_id, uid, name, layer, start_s, end_s, said.split, said.source, said."key"
+        FROM live_segments AS said LEFT JOIN (SELECT clip_id, uid FROM live_clips) USING (uid)
+        ORDER BY said.source, said."key", position, clip_id;
+    CREATE TABLE rejects AS
+        SELECT source, "key", file, reason, message, line FROM live_rejects ORDER BY source, "key", position;
+    CREATE TABLE receipts AS
+        SELECT * FROM newest ORDER BY source, "key";
+"""
+
+
+def open_index(root: Path, state: State) -> duckdb.DuckDBPyConnection:
+    """The index of a commit, read-only; built first where it is missing or damaged.
+
+    In a store that this person may read but not write, it is built in memory.
+    """
+    path = index_path(root, state)
+    if path.exists():
+        try:
+            return duckdb.connect(path, read_only=True, config=_READER_CONFIG)
+        except duckdb.IOException:
+            path.unlink(missing_ok=True)
+    try:
+        write_index(root, state)
+    except PermissionError:
+        return index_in_memory(root, state)
+    return duckdb.connect(path, read_only=True, config=_READER_CONFIG)
+
+
+def index_path(root: Path, state: State) -> Path:
+    """Where the index of a commit lies. The commit's digest is in the name, lest another chain's index be taken for ours."""
+    return root / "index" / f"{state.number:020d}-{state.digest[:12] or 'empty'}-v{INDEX_VERSION}.duckdb"
+
+
+def write_index(root: Path, state: State) -> None:
+    """Build the index of a commit aside and give it its name; indexes of earlier commits are removed."""
+    path = index_path(root, state)
+    path.parent.mkdir(exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=TEMPORARY_PREFIX, suffix=".duckdb", dir=path.parent)
+    os.close(handle)
+    aside = Path(name)
+    aside.unlink()  # DuckDB wants to make the file itself
+    try:
+        with duckdb.connect(aside) as connection:
+            _build(connection, root, state)
+        with aside.open("rb+") as file:
+            os.fsync(file.fileno())
+        aside.replace(path)
+    finally:
+        for leftover in (aside, aside.with_name(f"{aside.name}.wal")):
+            leftover.unlink(missing_ok=True)
+    fsync_directory(path.parent)
+    _remove_older(path)
+
+
+def index_in_memory(root: Path, state: State) -> duckdb.DuckDBPyConnection:
+    """The same tables, in memory only."""
+    connection = duckdb.connect()
+    _build(connection, root, state)
+    connection.execute("SET enable_external_access = false")
+    return connection
+
+
+def _remove_older(path: Path) -> None:
+    for other in path.parent.glob("*.duckdb"):
+        if other.name < path.name and not other.name.startswith(TEMPORARY_PREFIX):
+            try:
+                other.unlink(missing_ok=True)
+            except PermissionError:
+                continue  # Windows keeps a file that a reader has open; the next build removes it
+
+
+def _build(connection: duckdb.DuckDBPyConnection, root: Path, state: State) -> None:
+    try:
+        load_covered(connection, root, state)
+        connection.execute(LIVE_TABLES)
+        for kind in ("clips", "captions", "segments", "rejects"):
+            _load_live(connection, root, state, kind)
+        connection.execute(SPLIT_TABLE)
+        connection.execute(_INDEX)
+        connection.execute("CREATE TABLE about (name VARCHAR, value VARCHAR)")
+        connection.execute("INSERT INTO about VALUES ('fingerprint', ?)", [_fingerprint(connection)])
+    except duckdb.Error as error:
+        raise StoreError(
+            f"{root}: the shards of commit {state.number} cannot be read ({error}); `motionunion check` lists what is damaged"
+        ) from error
+
+
+def _load_live(connection: duckdb.DuckDBPyConnection, root: Path, state: State, kind: str) -> None:
+    """Make `live_<kind>`: the rows of that kind's shards that a live receipt names."""
+    schema = SCHEMAS[kind]
+    wanted = [field for field in schema if field.name not in VALUE_COLUMNS and field.name not in _NOT_INDEXED]
+    columns = ", ".join(f'"{field.name}"' for field in wanted)
+    typed = ", ".join(f'"{field.name}" {_SQL_TYPES[str(field.type)]}' for field in wanted)
+    connection.execute(
+        f"CREATE TEMP TABLE live_{kind} ({typed}, shard VARCHAR, position BIGINT, commit_number BIGINT)"
+    )
+    shards = state.of_kind(kind)
+    if not shards:
+        return
+    connection.execute("CREATE OR REPLACE TEMP TABLE since (shard VARCHAR, commit_number BIGINT)")
+    connection.executemany("INSERT INTO since VALUES (?, ?)", [[shard.name, state.since[shard.name]] for shard in shards])
+    live = "newest" if kind == "rejects" else "holding"
+    connection.execute(
+        f"""
+        INSERT INTO live_{kind}
+        SELECT {columns}, shard, file_row_number, since.commit_number
+        FROM (SELECT *, parse_filename(filename) AS shard
+              FROM read_parquet(?, filename = true, file_row_number = true)) AS rows
+        JOIN since USING (shard)
+        SEMI JOIN {live} ON rows.source = {live}.source AND rows."key" = {live}."key" AND shard = {live}.{kind}_shard
+        """,
+        [[str(root / "shards" / shard.name) for shard in shards]],
+    )
+
+
+_NOT_INDEXED = {"joint_mask", "betas_shape", "shipped_dtype", "shipped_shape", "shipped_bytes"}
+assert set(VALUE_COLUMNS) | _NOT_INDEXED <= set(CLIPS.names)
+
+
+def _fingerprint(connection: duckdb.DuckDBPyConnection) -> str:
+    """sha256 over what the store says: schema, clips, annotations and rejects, sorted; not when, where or in which files."""
+    digest = hashlib.sha256(f"motionunion store {SCHEMA_VERSION}\n".encode())
+    for query in _FINGERPRINT:
+        result = connection.execute(query)
+        while rows := result.fetchmany(10_000):
+            digest.update("".join(f"{row[0]}\n" for row in rows).encode())
+    return digest.hexdigest()
+
+
+# json_array keeps a key that holds a separator from looking like two.
+_FINGERPRINT = tuple(
+    f"SELECT CAST(json_array({columns}) AS VARCHAR) AS line FROM {table} ORDER BY line"
+    for columns, table in (
+        ("'clip', clip_id, content", "live_clips"),
+        ("'captions', source, \"key\", captions_digest", "holding WHERE captions_digest IS NOT NULL"),
+        ("'segments', source, \"key\", segments_digest", "holding WHERE segments_digest IS NOT NULL"),
+        ("'reject', source, \"key\", file, reason, line", "live_rejects"),
+    )
+)

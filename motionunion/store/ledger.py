@@ -1,0 +1,115 @@
+"""Which file was read when, and hence what is live.
+
+Two rules, both over receipts, newest commit first:
+
+- the newest receipt of a (source, key) says which rejects are live;
+- the newest one that is not a reject says which clip, captions and segments are: a file that can no longer be read
+  does not take away what an earlier reading gave.
+
+For one clip id (one source, key and interval) that is the row of the newest commit. A shard that no live receipt
+names is superseded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from motionunion.store.commits import State
+from motionunion.store.receipts import Covered
+from motionunion.store.schema import RECEIPTS
+from motionunion.store.shards import read_rows
+
+_NEWEST_FIRST = 'PARTITION BY source, "key" ORDER BY commit_number DESC, receipts_shard DESC'
+LIVE_TABLES = f"""
+    CREATE OR REPLACE TEMP TABLE newest AS
+        SELECT * FROM covered QUALIFY row_number() OVER ({_NEWEST_FIRST}) = 1;
+    CREATE OR REPLACE TEMP TABLE holding AS
+        SELECT * FROM covered WHERE outcome <> 'reject' QUALIFY row_number() OVER ({_NEWEST_FIRST}) = 1;
+"""
+"""From `covered` (receipts with `receipts_shard` and `commit_number`) to what is live."""
+
+_REFERENCED = """
+    SELECT receipts_shard AS name FROM newest UNION SELECT rejects_shard FROM newest
+    UNION SELECT receipts_shard FROM holding UNION SELECT clips_shard FROM holding
+    UNION SELECT captions_shard FROM holding UNION SELECT segments_shard FROM holding
+"""
+_TRANSIENT = ("unreadable", "worker_died", "internal_error", "out_of_memory")
+"""Reasons that lie outside the file: the same file may well be read next time."""
+
+
+def load_covered(connection: duckdb.DuckDBPyConnection, root: Path, state: State) -> None:
+    """Make the table `covered` of all receipts of a state, in a DuckDB connection."""
+    columns = ", ".join(f'"{field.name}" {_sql_type(field.type)}' for field in RECEIPTS)
+    connection.execute(f"CREATE TEMP TABLE covered ({columns}, receipts_shard VARCHAR, commit_number BIGINT)")
+    for shard in state.of_kind("receipts"):
+        rows = list(read_rows(root / "shards" / shard.name))
+        _insert(connection, rows, shard.name, state.since[shard.name])
+
+
+class Ledger:
+    """The receipts of one store, in memory, kept up with the commits of its writer."""
+
+    def __init__(self, root: Path, state: State) -> None:
+        self._connection = duckdb.connect()
+        load_covered(self._connection, root, state)
+        self._connection.execute(LIVE_TABLES)
+
+    def up_to_date(self, listing: Sequence[Covered]) -> list[bool]:
+        """For each of the listed files: has it been read as it is now, by these readers, with a lasting result?"""
+        self._register("listing", [{**one.to_row(), "position": position} for position, one in enumerate(listing)])
+        found = self._connection.execute(
+            """
+            SELECT position FROM listing JOIN newest USING (source, "key")
+            WHERE listing.stamp = newest.stamp AND listing.config = newest.config
+              AND NOT list_has_any(string_split(coalesce(newest.reason, ''), ','), ?)
+            """,
+            [list(_TRANSIENT)],
+        ).fetchall()
+        known = {position for (position,) in found}
+        return [position in known for position in range(len(listing))]
+
+    def newest(self, keys: Iterable[Covered]) -> dict[tuple[str, str], Covered]:
+        """The newest receipt of each (source, key), where there is one."""
+        self._register("wanted", [one.to_row() for one in keys])
+        names = ", ".join(f'newest."{name}"' for name in RECEIPTS.names)
+        rows = self._connection.execute(f'SELECT {names} FROM newest SEMI JOIN wanted USING (source, "key")').fetchall()
+        found = [Covered(**dict(zip(RECEIPTS.names, row, strict=True))) for row in rows]
+        return {(one.source, one.key): one for one in found}
+
+    def add(self, covered: Sequence[Covered], receipts_shard: str, commit_number: int) -> None:
+        """Take in a receipts shard that a commit adds (`refresh` after the last one)."""
+        self._connection.execute("DELETE FROM covered WHERE receipts_shard = ?", [receipts_shard])
+        _insert(self._connection, [one.to_row() for one in covered], receipts_shard, commit_number)
+
+    def refresh(self) -> None:
+        """Work out anew what is live, and forget the rest."""
+        self._connection.execute(LIVE_TABLES)
+        self._connection.execute("CREATE OR REPLACE TEMP TABLE covered AS SELECT * FROM newest UNION SELECT * FROM holding")
+
+    def unreferenced(self, names: Iterable[str]) -> list[str]:
+        """Those of the named shards that no live receipt names, sorted."""
+        referenced = {name for (name,) in self._connection.execute(_REFERENCED).fetchall()}
+        return sorted(set(names) - referenced)
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def _register(self, name: str, rows: list[dict[str, Any]]) -> None:
+        schema = RECEIPTS.append(pa.field("position", pa.int64()))
+        self._connection.register(name, pa.Table.from_pylist(rows, schema=schema))
+
+
+def _insert(connection: duckdb.DuckDBPyConnection, rows: list[dict[str, Any]], shard: str, number: int) -> None:
+    connection.register("arriving", pa.Table.from_pylist(rows, schema=RECEIPTS))
+    names = ", ".join(f'"{name}"' for name in RECEIPTS.names)
+    connection.execute(f"INSERT INTO covered SELECT {names}, ?, ? FROM arriving", [shard, number])
+    connection.unregister("arriving")
+
+
+def _sql_type(kind: pa.DataType) -> str:
+    return "BIGINT" if kind == pa.int64() else "VARCHAR"

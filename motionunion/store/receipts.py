@@ -1,0 +1,79 @@
+"""What a task says it did: which files it read, what became of each, and which shards hold the rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from motionunion.store.shards import Shard
+
+OUTCOMES: tuple[str, ...] = ("clip", "annotation", "reject")
+_SAID = ("outcome", "reason", "clip_id", "content", "captions_digest", "segments_digest")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Covered:
+    """One (source, key) as a task left it; a row of a receipts shard."""
+
+    source: str
+    key: str
+    size: int
+    mtime_ns: int
+    stamp: str
+    """Digest over names, sizes and times of every file that the reading depends on."""
+    config: str
+    """Versions of reader and normaliser, and options that change values."""
+    outcome: str
+    """`clip`, `annotation`, or `reject`."""
+    reason: str | None = None
+    """Reasons of the rejects that were recorded, joined by commas. A kept clip may have one (a bad sidecar)."""
+    clip_id: str | None = None
+    content: str | None = None
+    captions: int = 0
+    captions_digest: str | None = None
+    segments: int = 0
+    segments_digest: str | None = None
+    clips_shard: str | None = None
+    captions_shard: str | None = None
+    segments_shard: str | None = None
+    rejects_shard: str | None = None
+
+    def says(self) -> tuple[Any, ...]:
+        """What it amounts to, wherever it is kept: two that say the same need no second copy."""
+        return tuple(getattr(self, name) for name in _SAID)
+
+    def kept_as(self, other: Covered) -> Covered:
+        """This coverage, with the rows where `other`, which says the same, has them."""
+        names = ("clips_shard", "captions_shard", "segments_shard", "rejects_shard")
+        return replace(self, **{name: getattr(other, name) for name in names})
+
+    def to_row(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """What a task returns. Its shards are written; a commit makes them part of the store."""
+
+    covered: tuple[Covered, ...]
+    """Sorted by (source, key)."""
+    shards: tuple[Shard, ...]
+    rejects: tuple[dict[str, Any], ...] = ()
+    """Rows of its rejects shard, to show."""
+    frames: int = 0
+    seconds: float = 0.0
+
+    @property
+    def label(self) -> str:
+        """Whose it is, for names of files."""
+        return self.covered[0].source if self.covered else "empty"
+
+    def count(self, outcome: str) -> int:
+        """How many of its keys ended so."""
+        return sum(one.outcome == outcome for one in self.covered)
+
+
+def sort_covered(covered: Sequence[Covered]) -> tuple[Covered, ...]:
+    """The order of receipts shards."""
+    return tuple(sorted(covered, key=lambda one: (one.source, one.key)))

@@ -1,0 +1,147 @@
+"""The six operations by which a store keeps bytes, and the one on local disk.
+
+Names are relative, with slashes (`shards/clips-....parquet`). What a writer promises depends on two of them alone:
+`put_if_absent` decides a race between two writers, and whatever it or `put` has returned from survives a power cut.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol
+
+from motionunion.digest import fsync_directory
+from motionunion.errors import StoreError
+
+TEMPORARY_PREFIX = ".tmp-"
+TEMPORARY_IS_OLD_S = 6 * 3600.0
+"""No write of one file takes this long; a temporary file older than this belongs to nobody."""
+
+
+class Storage(Protocol):
+    """Where a store's files lie. Crosses process borders, hence picklable."""
+
+    def get(self, name: str) -> bytes:
+        """All bytes of a file. Raises `FileNotFoundError`."""
+
+    def get_range(self, name: str, start: int, length: int) -> bytes:
+        """Part of a file; shorter where the file ends. Raises `FileNotFoundError`."""
+
+    def put(self, name: str, data: bytes) -> None:
+        """Write a file whole, over an older one of that name."""
+
+    def put_if_absent(self, name: str, data: bytes) -> bool:
+        """Write a file whole, unless the name is taken; says whether this call wrote it."""
+
+    def list(self, prefix: str) -> Iterator[str]:
+        """Names below a prefix that ends in `/`, sorted; temporary files left out."""
+
+    def delete(self, name: str) -> None:
+        """Remove a file; one that is not there is removed already."""
+
+
+class LocalStorage:
+    """A folder. A file appears under its name complete and on disk, or not at all."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def path(self, name: str) -> Path:
+        """Where a name lies on disk."""
+        return self.root / name
+
+    def get(self, name: str) -> bytes:
+        return self.path(name).read_bytes()
+
+    def get_range(self, name: str, start: int, length: int) -> bytes:
+        with self.path(name).open("rb") as file:
+            file.seek(start)
+            return file.read(length)
+
+    def put(self, name: str, data: bytes) -> None:
+        path = self.path(name)
+        temporary = self._write_aside(path, data)
+        try:
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+        fsync_directory(path.parent)
+
+    def put_if_absent(self, name: str, data: bytes) -> bool:
+        path = self.path(name)
+        if path.exists():
+            return False
+        temporary = self._write_aside(path, data)
+        try:
+            _move_if_absent(temporary, path)
+        except FileExistsError:
+            return False
+        finally:
+            temporary.unlink(missing_ok=True)
+        fsync_directory(path.parent)
+        return True
+
+    def list(self, prefix: str) -> Iterator[str]:
+        folder = self.path(prefix)
+        if not folder.is_dir():
+            return
+        for path in sorted(folder.rglob("*")):
+            if path.is_file() and not path.name.startswith(TEMPORARY_PREFIX):
+                yield path.relative_to(self.root).as_posix()
+
+    def delete(self, name: str) -> None:
+        self.path(name).unlink(missing_ok=True)
+
+    def clean_temporary(self, older_than_s: float = TEMPORARY_IS_OLD_S) -> int:
+        """Remove temporary files that a killed writer left long ago; a younger one may belong to a writer at work."""
+        limit = time.time() - older_than_s
+        removed = 0
+        for folder in ("", "commits", "shards", "index"):
+            for path in self.path(folder).glob(f"{TEMPORARY_PREFIX}*"):
+                if path.is_file() and path.stat().st_mtime < limit:
+                    path.unlink(missing_ok=True)
+                    removed += 1
+        return removed
+
+    def _write_aside(self, path: Path, data: bytes) -> Path:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=TEMPORARY_PREFIX, dir=path.parent)
+        temporary = Path(name)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            # mkstemp makes files that only their owner can read; a store is shared like any other folder.
+            temporary.chmod(0o666 & ~_umask())
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+        return temporary
+
+
+def _move_if_absent(temporary: Path, path: Path) -> None:
+    """Give a complete file its name; `FileExistsError` where another writer was first."""
+    if os.name == "nt":
+        temporary.rename(path)  # Windows refuses to rename onto a file
+        return
+    try:
+        os.link(temporary, path)
+    except OSError as error:
+        if error.errno in (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS):
+            raise StoreError(
+                f"{path.parent}: this file system has no hard links, by which a store is kept safe from two writers; "
+                "put the store on another one (--store)"
+            ) from error
+        raise
+
+
+def _umask() -> int:
+    # The process's mask can only be read by setting it.
+    mask = os.umask(0o022)
+    os.umask(mask)
+    return mask

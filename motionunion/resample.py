@@ -75,9 +75,9 @@ def joints_at(
         return joints_to_rate(clip.joints_T22x3[start:stop], clip.fps, rate, mode=mode)
     if clip.rotvecs_T22x3 is None or clip.root_T3 is None or clip.offsets_22x3 is None:
         raise ClipError(f"{clip.key}: has neither joints nor rotations, root and offsets", reason="no_motion")
-    rotvecs, root = clip.rotvecs_T22x3[start:stop], clip.root_T3[start:stop]
+    rotvecs, root = clip.rotvecs_T22x3[start:stop], clip.root_T3[start:stop].astype(np.float64)
     if stride is not None:
-        quats, root = rotation.from_rotvec(rotvecs[::stride]), root[::stride].astype(np.float64)
+        quats, root = rotation.from_rotvec(rotvecs[::stride]), root[::stride]
     else:
         index, weight = _positions(stop - start, clip.fps, rate)
         after = np.minimum(index + 1, stop - start - 1)
@@ -125,9 +125,10 @@ def _cubic(values: FloatArray, index: npt.NDArray[np.int64], weight: Array) -> A
     t = weight.reshape(-1, *(1,) * (known.ndim - 1))
     before, here, after, later = (padded[index + shift] for shift in range(4))
     slope_here, slope_after = 0.5 * (after - before), 0.5 * (later - here)
-    return (
+    curve: Array = (
         here
         + t * slope_here
         + t**2 * (3 * (after - here) - 2 * slope_here - slope_after)
         + t**3 * (2 * (here - after) + slope_here + slope_after)
     )
+    return curve

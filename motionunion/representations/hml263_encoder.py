@@ -17,6 +17,7 @@ cannot be told (hips and shoulders cancel, or lie along the vertical) is +Z, and
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -34,7 +35,7 @@ GROUP_FRAMES = 1024
 _ORDER = (*layout.UP, *layout.DOWN, *layout.LEFT, *layout.RIGHT, *layout.FORWARD)
 _PLACE = {joint: place for place, joint in enumerate(_ORDER)}
 _BOUNDS = np.cumsum([0, *map(len, (layout.UP, layout.DOWN, layout.LEFT, layout.RIGHT, layout.FORWARD))]).tolist()
-_UP, _DOWN, _LEFT, _RIGHT, _FORWARD = (slice(a, b) for a, b in zip(_BOUNDS, _BOUNDS[1:], strict=False))
+_UP, _DOWN, _LEFT, _RIGHT, _FORWARD = (slice(a, b) for a, b in pairwise(_BOUNDS))
 _SORTED = np.array(_ORDER)
 _SORTED_PARENTS = np.array(SMPL22_PARENTS)[_SORTED]
 _REST = layout.REST_DIRECTIONS_22x3[_SORTED].T[:, :, None]

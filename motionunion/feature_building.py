@@ -1,0 +1,292 @@
+"""How a feature set comes to be: planned, encoded in parts, joined, and put in place with one rename.
+
+A part is a run of spans of about `PART_FRAMES` source frames, encoded by one worker and written whole or not at all;
+its cut and its bytes depend on the plan alone. Killed at any moment, a build leaves finished parts, which the next call
+with the same key takes up; nothing of a build is ever read as features before the rename.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import multiprocessing
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from motionunion.clip import Clip
+from motionunion.digest import canonical_json, fsync_directory, sha256_hex, write_atomic
+from motionunion.errors import ClipError, MissingInput
+from motionunion.features import FORMAT, META, SPANS, VALUES, FeatureSet
+from motionunion.progress import Progress
+from motionunion.representations import registry
+from motionunion.representations.registry import Features, Representation
+from motionunion.resample import joints_at
+from motionunion.span_table import spans_to_parquet
+from motionunion.spans import Plan, SkippedSpan, Span, plan_spans
+
+PART_FRAMES = 120_000
+"""Source frames in a part: about 60 MiB of motion in memory, a few seconds of work."""
+SPANS_AT_ONCE = 64
+POOL_FROM_PARTS = 3
+"""With fewer parts, starting processes costs more than they save."""
+
+
+class FeatureStore(Protocol):
+    """What building needs of a store."""
+
+    @property
+    def root(self) -> Path:
+        """Its folder; workers open it again from there."""
+
+    @property
+    def commit(self) -> int: ...
+    @property
+    def uuid(self) -> str: ...
+    @property
+    def cache_dir(self) -> Path: ...
+    def fingerprint(self) -> str: ...
+    def sql(self, query: str, /) -> Any: ...
+    def read_clips(self, ids: Sequence[str], /) -> Iterable[Clip]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    path: Path
+    spans: list[Span]
+
+    @property
+    def frames(self) -> int:
+        return sum(span.stop_frame - span.first_frame for span in self.spans)
+
+
+def build(store: FeatureStore, representation_id: str, jobs: int | None, progress: Progress) -> FeatureSet:
+    """See `motionunion.features.build_features`."""
+    representation = registry.get(representation_id)
+    plan = plan_spans(store, representation)
+    if not plan.spans:
+        raise MissingInput(
+            f"the store holds no motion that gives features ({len(plan.skipped)} stretches are empty or too short): "
+            "run `motionunion ingest DIR` first"
+        )
+    key = sha256_hex(
+        canonical_json([FORMAT, store.fingerprint(), representation.id, representation.parameter_hash, plan.digest()])
+    )
+    slug = f"{representation.id.replace('/', '-')}-{key[:16]}"
+    folder = store.cache_dir / slug
+    if (folder / META).exists():
+        return FeatureSet.load(folder)
+    work = store.cache_dir / f".building-{slug}"
+    parts = _cut_into_parts(plan.spans, work)
+    _encode_parts(store, representation, parts, jobs, progress)
+    try:
+        _join(folder, parts, plan, key, representation, store)
+    except FileNotFoundError:
+        # Someone else built the same features, and took the parts away when theirs were in place.
+        if not (folder / META).exists():
+            raise
+    shutil.rmtree(work, ignore_errors=True)
+    return FeatureSet.load(folder)
+
+
+def _cut_into_parts(spans: list[Span], work: Path) -> list[_Part]:
+    parts: list[_Part] = []
+    current: list[Span] = []
+    frames = 0
+    for span in spans:
+        if current and frames >= PART_FRAMES and current[-1].clip_id != span.clip_id:
+            parts.append(_Part(work / f"{len(parts):06d}.npz", current))
+            current, frames = [], 0
+        current.append(span)
+        frames += span.stop_frame - span.first_frame
+    parts.append(_Part(work / f"{len(parts):06d}.npz", current))
+    return parts
+
+
+def _encode_parts(
+    store: FeatureStore, representation: Representation, parts: list[_Part], jobs: int | None, progress: Progress
+) -> None:
+    missing = [part for part in parts if not part.path.exists()]
+    if not missing:
+        return
+    progress.start(f"features {representation.id}", float(sum(part.frames for part in parts)), "frames")
+    progress.advance(float(sum(part.frames for part in parts) - sum(part.frames for part in missing)))
+    workers = min(jobs if jobs is not None else os.cpu_count() or 1, len(missing))
+    try:
+        if workers == 1 or len(missing) < POOL_FROM_PARTS:
+            for part in missing:
+                _encode_part(store, representation, part)
+                progress.advance(float(part.frames))
+        else:
+            _encode_in_pool(store.root, representation.id, missing, workers, progress)
+    finally:
+        progress.finish()
+
+
+def _encode_in_pool(root: Path, representation_id: str, parts: list[_Part], workers: int, progress: Progress) -> None:
+    # Spawned, not forked: the store's readers have threads, and a fork of a threaded process can hang.
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, mp_context=context) as pool:
+        waiting = {pool.submit(_encode_part_of, root, representation_id, part): part for part in parts}
+        try:
+            while waiting:
+                done, _ = wait(waiting, return_when=FIRST_COMPLETED)
+                for future in done:
+                    future.result()
+                    progress.advance(float(waiting.pop(future).frames))
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _encode_part_of(root: Path, representation_id: str, part: _Part) -> None:
+    """What a worker process does."""
+    from motionunion.store import open_store
+
+    _encode_part(open_store(root), registry.get(representation_id), part)
+
+
+def _encode_part(store: FeatureStore, representation: Representation, part: _Part) -> None:
+    """Encode the spans of one part and write their values, the rows of each (-1: refused), and why it was refused."""
+    values: list[Features] = []
+    rows: list[int] = []
+    reasons: list[str] = []
+    for features, reason in _encode_spans(store, representation, part.spans):
+        rows.append(-1 if features is None else len(features))
+        reasons.append(reason)
+        if features is not None:
+            values.append(features)
+    buffer = io.BytesIO()
+    empty = np.zeros((0, representation.dims), dtype=np.float32)
+    np.savez(
+        buffer,
+        values=np.concatenate([empty, *values]),
+        rows=np.array(rows, dtype=np.int64),
+        reasons=np.array(json.dumps(reasons)),
+    )
+    write_atomic(part.path, buffer.getvalue())
+
+
+def _encode_spans(
+    store: FeatureStore, representation: Representation, spans: list[Span]
+) -> Iterator[tuple[Features | None, str]]:
+    """Features of each span in order, or None and the reason of its refusal."""
+    for first in range(0, len(spans), SPANS_AT_ONCE):
+        batch = spans[first : first + SPANS_AT_ONCE]
+        ids = list(dict.fromkeys(span.clip_id for span in batch))
+        clips = {clip.clip_id: clip for clip in store.read_clips(ids)}
+        found: list[Features | None] = [None] * len(batch)
+        reasons = [""] * len(batch)
+        joints: dict[int, npt.NDArray[np.float64]] = {}
+        for place, span in enumerate(batch):
+            clip = clips[span.clip_id]
+            try:
+                if span.shipped and clip.shipped is not None:
+                    found[place] = _as_shipped(clip.shipped.features_TD, representation, span)
+                else:
+                    joints[place] = joints_at(
+                        clip,
+                        representation.rate,
+                        frames=(span.first_frame, span.stop_frame),
+                        mode=representation.resampling,
+                    )
+            except ClipError as error:
+                reasons[place] = error.reason
+        _encode_joints(representation, joints, found, reasons)
+        yield from zip(found, reasons, strict=True)
+
+
+def _as_shipped(features: npt.NDArray[Any], representation: Representation, span: Span) -> Features:
+    if features.ndim != 2 or features.shape[1] != representation.dims or len(features) == 0:
+        raise ClipError(f"{span.name}: shipped features have shape {features.shape}", reason="bad_shape")
+    if not np.isfinite(features).all():
+        raise ClipError(f"{span.name}: a shipped feature is not finite", reason="non_finite")
+    return features.astype(np.float32)
+
+
+def _encode_joints(
+    representation: Representation,
+    joints: dict[int, npt.NDArray[np.float64]],
+    found: list[Features | None],
+    reasons: list[str],
+) -> None:
+    try:
+        for place, features in zip(joints, representation.encode_batch(list(joints.values())), strict=True):
+            found[place] = features
+    except ClipError:
+        # One motion of the batch cannot be encoded; find it, and keep the others.
+        for place, motion in joints.items():
+            try:
+                found[place] = representation.encode_batch([motion])[0]
+            except ClipError as error:
+                reasons[place] = error.reason
+
+
+def _join(
+    folder: Path, parts: list[_Part], plan: Plan, key: str, representation: Representation, store: FeatureStore
+) -> None:
+    """Write the joined features aside, among the parts, and rename them into place."""
+    spans: list[Span] = []
+    skipped = list(plan.skipped)
+    for part in parts:
+        with np.load(part.path, allow_pickle=False) as file:
+            found = zip(part.spans, file["rows"].tolist(), json.loads(str(file["reasons"])), strict=True)
+            for span, rows, reason in found:
+                if rows < 0:
+                    skipped.append(SkippedSpan(span.clip_id, span.name, reason))
+                else:
+                    spans.append(replace(span, rows=rows))
+    if not spans:
+        raise MissingInput(f"no motion of the store could be encoded as {representation.id}: {skipped[0].reason}")
+    aside = Path(tempfile.mkdtemp(prefix="joined-", dir=parts[0].path.parent))
+    try:
+        shape = (sum(span.rows for span in spans), representation.dims)
+        values = np.lib.format.open_memmap(aside / VALUES, mode="w+", dtype=np.float32, shape=shape)
+        start = 0
+        for part in parts:
+            with np.load(part.path, allow_pickle=False) as file:
+                piece = file["values"]
+                values[start : start + len(piece)] = piece
+                start += len(piece)
+        values.flush()
+        table = spans_to_parquet(spans)
+        write_atomic(aside / SPANS, table)
+        meta = {
+            "format": FORMAT,
+            "representation": representation.id,
+            "name": representation.name,
+            "version": representation.version,
+            "parameter_hash": representation.parameter_hash,
+            "dims": representation.dims,
+            "rows": shape[0],
+            "key": key,
+            "fingerprint": store.fingerprint(),
+            "commit": store.commit,
+            "store_uuid": store.uuid,
+            "spans_sha256": sha256_hex(table),
+            "skipped": [[entry.clip_id, entry.name, entry.reason] for entry in skipped],
+            "counts": dict(plan.counts),
+        }
+        write_atomic(aside / META, json.dumps(meta, indent=1, sort_keys=True).encode())
+        _put_in_place(aside, folder)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def _put_in_place(aside: Path, folder: Path) -> None:
+    aside.chmod(0o755)
+    try:
+        aside.rename(folder)
+    except OSError:
+        # Someone else's, of the same key and so with the same values, is there already.
+        if not (folder / META).exists():
+            raise
+    fsync_directory(folder.parent)

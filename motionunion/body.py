@@ -13,6 +13,7 @@ model turns about its pelvis.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -62,7 +63,8 @@ class Body:
     @property
     def pelvis_3(self) -> npt.NDArray[np.float64]:
         """Rest position of joint 0: what `trans` lacks to be the pelvis."""
-        return self.offsets_22x3[0]
+        pelvis: npt.NDArray[np.float64] = self.offsets_22x3[0]
+        return pelvis
 
     def skeleton(self) -> Skeleton:
         """The body as a skeleton with SMPL-22 names."""
@@ -78,3 +80,23 @@ def offsets_of(joints_22x3: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 
 TEMPLATE = Body(_TEMPLATE_CM / 100.0, "template")
 """The body of clips whose model files are not here: metres."""
+
+
+def body_of(folder: Path | None, family: str, gender: str | None, betas: npt.NDArray[np.float64] | None) -> Body:
+    """The body of one clip: from the model files in `folder`, or the template where there is no such folder given.
+
+    Args:
+        folder: Folder of licensed body models, or None.
+        family: `smplh`, `smplx` or `smpl`.
+        gender: As the clip states it; see `motionunion.body_models.model_gender`.
+        betas: Shape numbers of the clip, (n,), or None for the mean shape.
+
+    Raises:
+        ClipError: the folder lacks the model that this clip needs.
+        SourceFormatError: the model file is damaged or another thing.
+    """
+    if folder is None:
+        return TEMPLATE
+    from motionunion.body_models import load_body_model
+
+    return Body(offsets_of(load_body_model(folder, family, gender).rest_joints(betas)), "model")

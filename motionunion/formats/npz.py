@@ -98,9 +98,7 @@ def read_npz(path: Path, needed: Iterable[str], optional: Iterable[str] = ()) ->
             raise SourceFormatError(
                 path, f"has no {_listed(missing)}; it holds {_listed(sorted(present))}", reason="missing_array"
             )
-        return {
-            name: _read_member(archive, name, path) for name in (*needed, *(n for n in optional if n in present))
-        }
+        return {name: _read_member(archive, name, path) for name in (*needed, *(n for n in optional if n in present))}
 
 
 def read_npy(path: Path) -> Array:
@@ -228,9 +226,7 @@ def _check_size(head: ArrayHead, available: int, path: Path, name: str | None) -
 def _values(data: bytes, head: ArrayHead, path: Path, name: str | None) -> Array:
     if len(data) != head.nbytes:
         where = f"array {name!r}" if name else "the array"
-        raise SourceFormatError(
-            path, f"{where} ends after {len(data):,} of {head.nbytes:,} bytes", reason="truncated"
-        )
+        raise SourceFormatError(path, f"{where} ends after {len(data):,} of {head.nbytes:,} bytes", reason="truncated")
     if head.dtype.itemsize == 0:
         return np.zeros(head.shape, dtype=head.dtype)
     array: Array = np.frombuffer(data, dtype=head.dtype)

@@ -28,7 +28,7 @@ import numpy.typing as npt
 
 from motionunion import rotation
 from motionunion.body import body_of
-from motionunion.captions import sidecar_captions
+from motionunion.captions import sidecar_captions, sidecar_file
 from motionunion.clip import ClipRef, RawClip
 from motionunion.errors import ClipError, SourceFormatError
 from motionunion.formats.npz import Array, list_members, member_heads, read_npz
@@ -82,9 +82,11 @@ class Amass:
         """Claim npz files that hold this release's arrays, and damaged ones that are named as this release names them."""
         files: list[Path] = []
         skipped: list[Skip] = []
-        for name in folder.with_suffix(".npz"):
+        layouts = folder.once(
+            "npz layouts", lambda: {n: layout_of(folder.path / n) for n in folder.with_suffix(".npz")}
+        )
+        for name, layout in layouts.items():
             path = folder.path / name
-            layout = _layout_of(path)
             if layout == self.layout:
                 files.append(path)
             elif layout == "shape" and self.layout == "smplh":
@@ -118,7 +120,7 @@ class Amass:
         betas = _betas(arrays, ref.path)
         body = body_of(options.body_models, pose.family, gender, betas)
         valid, flags = _lead_in(ref.uid, fps, frames)
-        captions, caption_files = sidecar_captions(ref, frames / float(fps))
+        captions, caption_file = sidecar_captions(ref, frames / float(fps)), sidecar_file(ref)
         labels = {} if float(fps) == stated else {"stated_fps": repr(stated)}
         return RawClip(
             ref=ref,
@@ -138,7 +140,7 @@ class Amass:
             captions=captions,
             labels=labels,
             flags=(*pose.flags, *flags),
-            inputs=(ref.path, *caption_files),
+            inputs=(ref.path,) if caption_file is None else (ref.path, caption_file),
         )
 
     def _arrays(self, path: Path) -> dict[str, Array]:
@@ -150,7 +152,7 @@ class Amass:
         return read_npz(path, needed, [*optional, "pose_hand", "pose_jaw", "pose_eye", "expression"])
 
 
-def _layout_of(path: Path) -> str | None:
+def layout_of(path: Path) -> str | None:
     """`smplh`, `smplx`, `shape` (no motion) or None, by array names and shapes; by file name where it cannot be opened."""
     try:
         heads = member_heads(path, ("poses", "trans", "root_orient", "pose_body", "betas", "global_ori"))
@@ -165,7 +167,8 @@ def _layout_of(path: Path) -> str | None:
     if not {"poses", "trans"} <= set(heads):
         return None
     width = heads["poses"].shape[1:] if not heads["poses"].pickled else (156,)
-    return {(156,): "smplh", (72,): "smplh", (165,): "smplx"}.get(width)
+    widths: dict[tuple[int, ...], str] = {(156,): "smplh", (72,): "smplh", (165,): "smplx"}
+    return widths.get(width)
 
 
 def _sidecars(files: list[Path]) -> set[Path]:
@@ -213,7 +216,7 @@ def _shaped(arrays: Mapping[str, Array], name: str, path: Path, frames: int, wid
 
 def _refuse_non_finite(path: Path, **arrays: Array) -> None:
     for name, array in arrays.items():
-        bad = ~np.isfinite(array).reshape(len(array), -1).all(axis=1)
+        bad = np.atleast_1d(~np.isfinite(array.reshape(len(array), -1)).all(axis=1))
         if bad.any():
             first = int(np.argmax(bad))
             raise ClipError(

@@ -6,14 +6,15 @@ what a source claims is its own, what none claims is reported. A reader neither 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol, TypeAlias
+from typing import Protocol, TypeAlias, TypeVar, cast
 
 from motionunion.clip import Annotation, ClipRef, RawClip
 
 Reading: TypeAlias = RawClip | Annotation
+Found = TypeVar("Found")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,7 @@ class Folder:
     """Folders in this folder, sorted; hidden ones left out."""
     _heads: dict[str, bytes] = field(default_factory=dict)
     _below: dict[str, Folder] = field(default_factory=dict)
+    _found: dict[str, object] = field(default_factory=dict)
 
     @classmethod
     def list(cls, path: Path, top: Path | None = None) -> Folder:
@@ -90,6 +92,12 @@ class Folder:
         if name not in self._below:
             self._below[name] = Folder.list(self.path / name, self.top)
         return self._below[name]
+
+    def once(self, label: str, find: Callable[[], Found]) -> Found:
+        """What `find` returns, computed once per folder: sources that look for the same thing share the work."""
+        if label not in self._found:
+            self._found[label] = find()
+        return cast(Found, self._found[label])
 
     def with_suffix(self, *suffixes: str) -> tuple[str, ...]:
         """Names with one of the suffixes (`.bvh`), whatever their case."""

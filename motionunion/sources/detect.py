@@ -1,0 +1,146 @@
+"""What lies at a path: which sources, which files, and what nobody reads, with the reason.
+
+Every plain file below the given paths ends up in a claim or in `skipped`. Hidden files and folders are left out, and a
+folder is entered once, whatever symbolic links lead to it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from motionunion.errors import MissingInput, UsageError
+from motionunion.sources import SOURCES
+from motionunion.sources.base import Claim, Folder, Skip, Source
+from motionunion.sources.leftovers import why_skipped
+
+
+@dataclass(frozen=True, slots=True)
+class Detection:
+    """What was found below some paths."""
+
+    claims: tuple[Claim, ...]
+    """One per source and root, in the order of `SOURCES`."""
+    skipped: tuple[Skip, ...]
+    """What is not read: one entry per reason and folder, `path` the file where it is a single one."""
+
+
+def recognise(paths: Sequence[Path], source: str | None = None) -> Detection:
+    """Walk the paths and find out which source each file belongs to.
+
+    Args:
+        paths: Folders or single files.
+        source: Name of the one source to read everything as, files included that it would not have recognised by
+            itself; None to recognise.
+
+    Raises:
+        UsageError: `source` is not the name of a source, or no path is given.
+        MissingInput: a path does not exist or cannot be read, or nothing below the paths is motion.
+    """
+    if not paths:
+        raise UsageError("no path given: name the folders or files to ingest")
+    if source is not None and source not in SOURCES:
+        raise UsageError(f"--source {source}: no such source; there are {', '.join(sorted(SOURCES))}")
+    claims: list[Claim] = []
+    skipped: list[Skip] = []
+    taken: set[Path] = set()
+    for path in dict.fromkeys(Path(path).absolute() for path in paths):
+        for folder in _folders(path):
+            found = _of_folder(folder, source, taken)
+            claims += found.claims
+            skipped += found.skipped
+    if not claims:
+        raise MissingInput(_nothing_found(paths, skipped, source))
+    return Detection(_joined(claims), _grouped(skipped, taken))
+
+
+def _folders(path: Path) -> Iterator[Folder]:
+    """Every folder below a path, parents first; for a file, its folder with that file alone."""
+    try:
+        if path.is_file():
+            yield Folder(path.parent, path.parent, (path.name,))
+            return
+        if not path.is_dir():
+            raise MissingInput(f"{path}: there is no such file or folder")
+        seen: set[tuple[int, int]] = set()
+        waiting = [Folder.list(path, path)]
+        while waiting:
+            folder = waiting.pop()
+            status = folder.path.stat()
+            if (status.st_dev, status.st_ino) in seen:
+                continue
+            seen.add((status.st_dev, status.st_ino))
+            yield folder
+            waiting += [below for name in reversed(folder.folders) if (below := folder.below(name)) is not None]
+    except OSError as error:
+        raise MissingInput(f"{error.filename or path}: cannot be read ({error.strerror or error})") from error
+
+
+def _of_folder(folder: Folder, source: str | None, taken: set[Path]) -> Detection:
+    """Ask the sources about one folder; `taken` gathers every file that has found its place."""
+    claims: list[Claim] = []
+    skipped: list[Skip] = []
+    for name, reader in SOURCES.items():
+        if source is not None and name != source:
+            continue
+        for claim in _asked(reader, folder, forced=source is not None, taken=taken):
+            files = tuple(path for path in claim.files if path not in taken)
+            taken.update(files)
+            taken.update(skip.path for skip in claim.skipped)
+            skipped += claim.skipped
+            if files:
+                claims.append(replace(claim, files=files, skipped=()))
+    for name in folder.names:
+        path = folder.path / name
+        if path not in taken:
+            taken.add(path)
+            skipped.append(Skip(path, why_skipped(folder, name)))
+    return Detection(tuple(claims), tuple(skipped))
+
+
+def _asked(reader: Source, folder: Folder, *, forced: bool, taken: set[Path]) -> Iterator[Claim]:
+    claim = reader.recognise(folder)
+    if claim is not None:
+        yield claim
+    if forced and reader.suffixes:
+        known = taken.union(claim.files if claim else (), (skip.path for skip in claim.skipped) if claim else ())
+        more = [folder.path / name for name in folder.with_suffix(*reader.suffixes)]
+        more = [path for path in more if path not in known]
+        if more:
+            yield Claim(reader.name, claim.root if claim else folder.top, tuple(more))
+
+
+def _joined(claims: Iterable[Claim]) -> tuple[Claim, ...]:
+    files: dict[tuple[str, Path], list[Path]] = {}
+    for claim in claims:
+        files.setdefault((claim.source, claim.root), []).extend(claim.files)
+    order = list(SOURCES)
+    merged = [Claim(source, root, tuple(sorted(found))) for (source, root), found in files.items()]
+    return tuple(sorted(merged, key=lambda claim: (order.index(claim.source), str(claim.root))))
+
+
+def _grouped(skipped: Iterable[Skip], taken: set[Path]) -> tuple[Skip, ...]:
+    groups: dict[tuple[Path, str], list[Skip]] = {}
+    for skip in skipped:
+        folder = skip.path if skip.count > 1 else skip.path.parent
+        groups.setdefault((folder, skip.reason), []).append(skip)
+    return tuple(
+        found[0] if len(found) == 1 else Skip(folder, reason, sum(skip.count for skip in found))
+        for (folder, reason), found in sorted(groups.items(), key=lambda item: (str(item[0][0]), item[0][1]))
+    )
+
+
+def _nothing_found(paths: Sequence[Path], skipped: Sequence[Skip], source: str | None) -> str:
+    where = ", ".join(str(path) for path in paths)
+    sources = source if source is not None else ", ".join(SOURCES)
+    message = f"{where}: found no motion of {sources}"
+    if skipped:
+        reasons = Counter[str]()
+        for skip in skipped:
+            reasons[skip.reason] += skip.count
+        message += "; there: " + "; ".join(f"{count} x {reason}" for reason, count in reasons.most_common(3))
+    else:
+        message += "; the folder holds no files"
+    return message + ". Name a folder with AMASS .npz, a HumanML3D folder or one of the BVH sets named above."

@@ -1,0 +1,115 @@
+"""HumanML3D's `index.csv`: which stretch of which AMASS file each id is.
+
+Columns `source_path,start_frame,end_frame,new_name`. Frames are half-open, counted at 20 fps after the lead-in of five
+subsets was dropped (motionunion.sources.amass_names.LEAD_IN_S). `end_frame` is -1 for HumanAct12 alone, whose files are
+used whole and are not part of AMASS.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+
+from motionunion.captions import decode_utf8
+from motionunion.errors import SourceFormatError
+from motionunion.sources.amass_names import LEAD_IN_S, uid_of
+
+HEADER = ("source_path", "start_frame", "end_frame", "new_name")
+INDEX_FPS = 20
+_FOLDERS = ("pose_data", "amass_data")
+
+
+@dataclass(frozen=True, slots=True)
+class IndexRow:
+    """One id of the index."""
+
+    name: str
+    """The id, `004822`."""
+    uid: str | None
+    """The AMASS file; None for HumanAct12."""
+    start_frame: int
+    end_frame: int
+    """Half-open, at 20 fps, after the lead-in; -1 = to the end."""
+
+    @property
+    def lead_in_frames(self) -> int:
+        """Frames at 20 fps that were dropped before the index was counted."""
+        return 0 if self.uid is None else int(LEAD_IN_S.get(self.uid.split("/")[1], 0) * INDEX_FPS)
+
+    @property
+    def interval_s(self) -> tuple[float, float]:
+        """Start and end in seconds of the AMASS file, each a whole number of twentieths.
+
+        They assume that the file's rate divides by 20. For the few files where it does not, HumanML3D's own stride
+        `int(fps / 20)` gives another effective rate r; only who knows the file's rate can then place the stretch, at
+        `interval * 20 / r`.
+        """
+        lead_in = self.lead_in_frames
+        return (self.start_frame + lead_in) / INDEX_FPS, (self.end_frame + lead_in) / INDEX_FPS
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """A parsed index: rows by id, and what could not be read, by line."""
+
+    rows: dict[str, IndexRow] = field(default_factory=dict)
+    bad: dict[int, str] = field(default_factory=dict)
+    """Line number to problem; 0 for the file as a whole."""
+
+
+def is_index(head: bytes) -> bool:
+    """Whether a file begins as an index does."""
+    first = head.removeprefix(b"\xef\xbb\xbf").splitlines()[:1]
+    return bool(first) and tuple(first[0].decode("latin1").strip().split(",")) == HEADER
+
+
+def read_index(path: Path) -> Index:
+    """Read an index; kept in memory until the file changes. Problems are in `Index.bad`, never raised."""
+    return _read(path, path.stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=8)
+def _read(path: Path, _changed_ns: int) -> Index:
+    index = Index()
+    try:
+        text = decode_utf8(path.read_bytes(), path)
+    except SourceFormatError as error:
+        index.bad[0] = error.problem
+        return index
+    reader = csv.reader(io.StringIO(text))
+    next(reader, None)
+    for cells in reader:
+        row = _row(cells)
+        if isinstance(row, IndexRow) and row.name in index.rows:
+            row = f"names {row.name} a second time"
+        if isinstance(row, str):
+            index.bad[reader.line_num] = row
+        elif row is not None:
+            index.rows[row.name] = row
+    return index
+
+
+def _row(cells: list[str]) -> IndexRow | str | None:
+    if not cells:
+        return None
+    if len(cells) != len(HEADER):
+        return f"has {len(cells)} cells, not {len(HEADER)} ({','.join(HEADER)})"
+    source, first, last, new_name = (cell.strip() for cell in cells)
+    try:
+        start, end = int(first), int(last)
+    except ValueError:
+        return f"has frames {first!r} and {last!r}, which are no whole numbers"
+    parts = [part for part in source.replace("\\", "/").split("/") if part not in ("", ".")]
+    if parts and parts[0] in _FOLDERS:
+        parts = parts[1:]
+    name = new_name.removesuffix(".npy")
+    if len(parts) < 2 or not name:
+        return f"names no file or no id ({source!r}, {new_name!r})"
+    if parts[0].lower() == "humanact12":
+        return IndexRow(name, None, start, end)
+    if start < 0 or end <= start:
+        return f"has the empty stretch {start}:{end}"
+    return IndexRow(name, uid_of("/".join(parts)), start, end)

@@ -1,0 +1,65 @@
+"""Why a file is not read: one short reason per kind of file that no source has claimed."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from pathlib import Path
+
+from motionunion.errors import SourceFormatError
+from motionunion.formats.npz import list_members, npy_head
+from motionunion.sources import SOURCES
+from motionunion.sources.base import Folder
+
+_PLAIN: tuple[tuple[str, str], ...] = (
+    (r"(licen[cs]e|copying|notice|citation|authors)(\..*)?|.*licen[cs]e\.(txt|md|pdf)", "licence or credits"),
+    (r"readme.*|changelog.*|.*\.(md|rst|pdf|html?)", "documentation"),
+    (r".*\.(png|jpe?g|gif|mp4|avi|webm|mov|svg)", "picture or film"),
+    (r".*\.(zip|tar|gz|bz2|xz|7z|rar|tgz)", "packed archive: unpack it to have its files read"),
+    (r".*\.(py|ipynb|sh|toml|ya?ml|cfg|ini|opt)", "program or settings"),
+    (r".*\.(fbx|glb|gltf|blend|obj|ply|c3d|asf|amc)", "motion or mesh format that is not read yet"),
+    (r".*\.(pkl|pickle|pt|pth|ckpt)", "pickle: reading one can run code, and no source that is read needs one"),
+    (r".*\.(h5|hdf5)", "HDF5: no source that is read yet uses it"),
+    (r".*\.(json|jsonl|csv|tsv|txt|xml)", "text or table beside no motion (own captions: motionunion captions import)"),
+)
+
+_JOINT = re.compile(rb"^[ \t]*(?:ROOT|JOINT)[ \t]+(\S+)", re.MULTILINE)
+
+
+def why_skipped(folder: Folder, name: str) -> str:
+    """The reason for one file that no source claims."""
+    lower = name.lower()
+    if lower.endswith(".bvh"):
+        return _bvh_reason(folder, name)
+    if lower.endswith((".npz", ".npy")):
+        return _array_reason(folder.path / name)
+    return next(
+        (reason for pattern, reason in _PLAIN if re.fullmatch(pattern, lower)), "no reader for this kind of file"
+    )
+
+
+def _bvh_reason(folder: Folder, name: str) -> str:
+    joints = [joint.decode("latin1") for joint in _JOINT.findall(folder.head(name, 1 << 16))]
+    if not joints:
+        return "BVH without a readable hierarchy"
+    shown = ", ".join(joints[:4]) + (", ..." if len(joints) > 4 else "")
+    return f"BVH of a skeleton that is not known ({len(joints)} joints: {shown}); known are those of " + ", ".join(
+        name for name, reader in SOURCES.items() if ".bvh" in reader.suffixes
+    )
+
+
+def _array_reason(path: Path) -> str:
+    try:
+        if path.suffix.lower() == ".npz":
+            return f"npz of a layout that is not read (arrays {_some(list_members(path))})"
+        head = npy_head(path)
+    except SourceFormatError as error:
+        return f"{path.suffix.lower()[1:]} file that cannot be read: {error.reason.replace('_', ' ')}"
+    if head.shape[1:] == (263,):
+        return "263 features outside a HumanML3D folder: put them into new_joint_vecs/ under their ids"
+    inner = ", ".join(str(extent) for extent in head.shape[1:])
+    return f"npy of a layout that is not read (frames x {inner})" if inner else "npy of a layout that is not read"
+
+
+def _some(names: tuple[str, ...], most: int = 5) -> str:
+    return ", ".join(list(Counter(names))[:most]) + (", ..." if len(names) > most else "")

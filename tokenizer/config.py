@@ -150,7 +150,7 @@ def read_config(kind: type[Config], values: Mapping[str, Any], where: str) -> Co
     )
     if missing:
         raise ConfigError(f"{where}: missing key {', '.join(missing)}")
-    plain = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+    plain: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
     return kind(**plain)
 
 

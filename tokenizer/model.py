@@ -23,7 +23,8 @@ class ResidualBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, T) to (B, C, T)."""
-        return x + self.conv2(torch.relu(self.conv1(torch.relu(x))))
+        inner: Tensor = self.conv2(torch.relu(self.conv1(torch.relu(x))))
+        return x + inner
 
 
 class ResidualStack(nn.Module):

@@ -3,10 +3,14 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors import safe_open
 from torch import Tensor
+
+from motionunion.features import FeatureSet
+from motionunion.spans import Span, SpanCaption
 
 Golden = tuple[dict[str, Tensor], dict[str, Tensor], dict[str, Tensor]]
 
@@ -41,3 +45,35 @@ def one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture
+def make_features():
+    """Makes a feature set of smooth synthetic motion, `spans` of (rows, split), in the 263 features of the real view."""
+
+    def make(folder: Path, spans: list[tuple[int, str]], seed: int = 0, captions: bool = True) -> FeatureSet:
+        random = np.random.default_rng(seed)
+        mixing = random.normal(size=(6, 263)).astype(np.float32) * 0.1
+        values, entries = [], []
+        for number, (rows, split) in enumerate(spans):
+            phase = random.uniform(0, 2 * np.pi, 6) + np.arange(rows)[:, None] * random.uniform(0.05, 0.3, 6)
+            clip = np.sin(phase).astype(np.float32) @ mixing
+            clip[:, 0:3] *= 0.1  # turning and travelling add up over a clip
+            clip[:, 3] += 0.9
+            values.append(clip)
+            caption = SpanCaption(text=f"motion {number}", tokens=f"motion/NOUN {number}/NUM", layer="humanml3d")
+            entries.append(
+                Span(
+                    span_id=f"{number:032x}", clip_id=f"{number:032x}", name=f"{number:06d}", source="synthetic",
+                    group=f"take {number}", split=split, rows=rows, first_frame=0, stop_frame=rows + 1, body="own",
+                    captions=(caption,) if captions else (),
+                )
+            )  # fmt: skip
+        offsets = np.zeros(len(spans) + 1, dtype=np.int64)
+        np.cumsum([rows for rows, _ in spans], out=offsets[1:])
+        return FeatureSet(
+            path=folder, representation="hml263@20/compat", key=f"key{seed}", values=np.concatenate(values),
+            spans=entries, offsets=offsets, fingerprint="f" * 64, commit=3, store_uuid="u", skipped=[], counts={},
+        )  # fmt: skip
+
+    return make

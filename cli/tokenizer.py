@@ -1,0 +1,154 @@
+"""`scamo tokenize` and `scamo train-tokenizer`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import typer
+
+from cli.options import (
+    DEFAULT_RUNS,
+    DEFAULT_STORE,
+    DeviceOption,
+    JobsOption,
+    JsonOption,
+    RunsOption,
+    SeedOption,
+    StoreOption,
+)
+from cli.progress import TerminalProgress
+from cli.show import show_json, show_table
+
+CodebookOption = Annotated[
+    int,
+    typer.Option(
+        "--codebook",
+        help="Nominal number of codes: 256, 512, 1024, 2048, 4096, 8192, 16384, 32768 or 65536. The true number is the "
+        "product of the quantiser's levels (64,000 for 65536) and is always shown.",
+    ),
+]
+PresetOption = Annotated[
+    str | None,
+    typer.Option(
+        "--preset",
+        help="small (for a CPU), paper (for a GPU), tiny (seconds, shows only that it works); chosen by device and "
+        "amount of data if not given.",
+        show_default=False,
+    ),
+]
+
+
+def tokenize(
+    codebook: CodebookOption = 65536,
+    preset: PresetOption = None,
+    store: StoreOption = DEFAULT_STORE,
+    runs: RunsOption = DEFAULT_RUNS,
+    device: DeviceOption = None,
+    jobs: JobsOption = None,
+    seed: SeedOption = 0,
+    as_json: JsonOption = False,
+) -> None:
+    """Turn the motions of a store into codes: the corpus that `scamo train-ar` learns from.
+
+    A tokenizer that matches is used; where there is none, one is trained first (a few minutes on a CPU). Can be killed
+    and run again at any moment.
+    """
+    from tokenizer.plan import tokenize as make_corpus  # torch loads here, not for --help
+
+    with TerminalProgress() as progress:
+        made = make_corpus(
+            store, runs, codebook=codebook, preset=preset, device=device, jobs=jobs, seed=seed, progress=progress
+        )
+    answer = made.as_plain()
+    if as_json:
+        show_json(answer)
+        return
+    _show_corpus(answer)
+    if made.advice:
+        typer.secho(f"advice: {made.advice}", fg="yellow", err=True)
+    typer.secho("next: scamo train-ar", err=True)
+
+
+def train_tokenizer(
+    codebook: CodebookOption = 65536,
+    preset: PresetOption = None,
+    steps: Annotated[
+        int | None,
+        typer.Option("--steps", min=1, help="Training steps in place of the preset's.", show_default=False),
+    ] = None,
+    store: StoreOption = DEFAULT_STORE,
+    runs: RunsOption = DEFAULT_RUNS,
+    device: DeviceOption = None,
+    jobs: JobsOption = None,
+    seed: SeedOption = 0,
+    as_json: JsonOption = False,
+) -> None:
+    """Train a tokenizer (an FSQ-VAE) on the present state of a store, whether or not there is one already.
+
+    The same call on the same store goes on with a run that was killed, or finds the finished one.
+    """
+    from tokenizer.plan import train_tokenizer as train  # torch loads here, not for --help
+
+    with TerminalProgress() as progress:
+        trained = train(
+            store, runs, codebook=codebook, preset=preset, steps=steps, device=device, jobs=jobs, seed=seed,
+            progress=progress,
+        )  # fmt: skip
+    answer = trained.as_plain()
+    if as_json:
+        show_json(answer)
+        return
+    columns = {f"held out: {answer['held_out']['on']}": answer["held_out"]} if answer["held_out"] else {}
+    _show_scores(f"Tokenizer {answer['tokenizer']}", answer, columns)
+    typer.secho(f"next: scamo tokenize --codebook {codebook}", err=True)
+
+
+def _show_corpus(answer: Mapping[str, Any]) -> None:
+    show_table(
+        f"Corpus {answer['corpus']}: {answer['codes']:,} codes of {answer['clips']:,} clips",
+        ["split", "windows", "tokens", "distinct codes", "tokens per distinct code", "windows without captions"],
+        [
+            [
+                name,
+                split["windows"],
+                split["tokens"],
+                split["distinct_codes"],
+                split["tokens_per_distinct_code"],
+                split["windows_without_captions"],
+            ]
+            for name, split in answer["splits"].items()
+        ],
+        note="; ".join(
+            f"{count:,} skipped: {answer['skipped_rule'][reason]}" for reason, count in answer["skipped"].items()
+        ),
+    )
+    _show_scores(
+        f"Tokenizer {answer['tokenizer']}",
+        answer,
+        {name: scores for name, scores in answer["evaluation"].items() if scores},
+    )
+
+
+def _show_scores(title: str, answer: Mapping[str, Any], columns: Mapping[str, Mapping[str, Any]]) -> None:
+    lines = (
+        ("windows", "windows"),
+        ("L1 (normalised space)", "l1"),
+        ("MPJPE, mm", "mpjpe_mm"),
+        ("  of the mean-feature predictor", "mean_predictor_mpjpe_mm"),
+        ("MPJPE heading-free, mm", "mpjpe_heading_free_mm"),
+        ("  of the mean-feature predictor", "mean_predictor_mpjpe_heading_free_mm"),
+    )
+    usage = (
+        ("tokens", "tokens"),
+        ("distinct codes", "used"),
+        ("  share of the codebook", "share_of_codebook"),
+        ("  share of what the tokens could reach", "share_of_possible"),
+        ("exponential entropy", "exp_entropy"),
+    )
+    show_table(
+        f"{title}: codebook {answer['codebook']}, {answer['codebook_size']:,} codes in truth",
+        ["", *columns],
+        [[label, *(scores[key] for scores in columns.values())] for label, key in lines]
+        + [[label, *(scores["usage"][key] for scores in columns.values())] for label, key in usage],
+    )

@@ -1,0 +1,209 @@
+"""The token corpus: what the transformer, and anybody else, trains on.
+
+A folder of Parquet parts for each split, one row a window, and `manifest.json`, written last, that says where the codes
+come from. K is the true codebook size; codes are 0 ... K - 1, K is END, K + 1 is PAD.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from motionunion.digest import canonical_json, sha256_hex
+from motionunion.errors import MissingInput
+from motionunion.windows import WindowCaption
+from tokenizer.runs import CORPORA, folders_with
+
+MANIFEST = "manifest.json"
+FORMAT = "motionunion-corpus/1"
+
+SCHEMA = pa.schema(
+    [
+        ("window_id", pa.string()),
+        ("span_id", pa.string()),
+        ("clip_id", pa.string()),
+        ("name", pa.string()),
+        ("source", pa.string()),
+        ("group", pa.string()),
+        ("split", pa.string()),
+        ("official_split", pa.string()),
+        ("body", pa.string()),
+        ("layer", pa.string()),
+        ("shipped", pa.bool_()),
+        ("first_row", pa.int32()),
+        ("rows", pa.int32()),
+        ("codes", pa.list_(pa.int32())),
+        (
+            "captions",
+            pa.list_(
+                pa.struct(
+                    [("text", pa.string()), ("tokens", pa.string()), ("layer", pa.string()), ("generator", pa.string())]
+                )
+            ),
+        ),
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class CorpusWindow:
+    """One window of the corpus; the fields are those of `motionunion.windows.Window`, with its codes."""
+
+    window_id: str
+    span_id: str
+    clip_id: str
+    name: str
+    source: str
+    group: str
+    split: str
+    official_split: str | None
+    body: str
+    layer: str | None
+    shipped: bool
+    first_row: int
+    """First row within the span."""
+    rows: int
+    codes: npt.NDArray[np.int32]
+    """(rows / 4,)"""
+    captions: tuple[WindowCaption, ...]
+
+
+class Corpus:
+    """A finished corpus, read lazily and verified as it is read."""
+
+    def __init__(self, path: Path, manifest: dict[str, Any]) -> None:
+        self.path, self.manifest = path, manifest
+
+    @property
+    def codebook_size(self) -> int:
+        """True number of codes, K."""
+        return int(self.manifest["codebook_size"])
+
+    @property
+    def codebook(self) -> int:
+        """Nominal codebook size."""
+        return int(self.manifest["codebook"])
+
+    @property
+    def end_id(self) -> int:
+        """Token that ends a motion: K."""
+        return int(self.manifest["end_id"])
+
+    @property
+    def pad_id(self) -> int:
+        """Token that fills a batch: K + 1."""
+        return int(self.manifest["pad_id"])
+
+    @property
+    def representation(self) -> str:
+        """Id of the representation the codes stand for."""
+        return str(self.manifest["representation"]["id"])
+
+    @property
+    def tokenizer_hash(self) -> str:
+        """Hash of the tokenizer that made the codes."""
+        return str(self.manifest["tokenizer"]["hash"])
+
+    @property
+    def tokenizer_path(self) -> Path:
+        """Folder of the tokenizer, in the same runs folder as the corpus."""
+        return self.path.parent.parent / "tokenizers" / str(self.manifest["tokenizer"]["name"])
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of the manifest, which holds the hash of every other file: two corpora are equal where these are."""
+        return str(self.manifest["sha256"])
+
+    @cached_property
+    def splits(self) -> tuple[str, ...]:
+        """Splits that have windows."""
+        return tuple(name for name, split in self.manifest["splits"].items() if split["windows"])
+
+    def tables(self, split: str) -> Iterator[pa.Table]:
+        """Parts of a split in order, as Arrow tables of `SCHEMA`; none for a split without windows.
+
+        Raises:
+            MissingInput: If a part is missing or its bytes are not those of the manifest.
+        """
+        for part in self.manifest["splits"].get(split, {"parts": []})["parts"]:
+            yield pq.read_table(pa.BufferReader(self._verified(part["file"], part["sha256"])))
+
+    def windows(self, split: str) -> list[CorpusWindow]:
+        """All windows of a split, in the corpus's order."""
+        return [window for table in self.tables(split) for window in _windows_of(table)]
+
+    def unigram(self, split: str) -> npt.NDArray[np.int64]:
+        """Counts (K + 1,) of every code in a split, END last, which is counted once for each window."""
+        entry = self.manifest["splits"].get(split)
+        if entry is None or not entry["windows"]:
+            return np.zeros(self.codebook_size + 1, dtype=np.int64)
+        data = self._verified(entry["unigram"]["file"], entry["unigram"]["sha256"])
+        counts: npt.NDArray[np.int64] = np.load(io.BytesIO(data), allow_pickle=False)
+        return counts
+
+    def _verified(self, name: str, expected: str) -> bytes:
+        path = self.path / name
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            raise MissingInput(f"{path} is missing from the corpus ({error}); run `scamo tokenize` again") from error
+        if sha256_hex(data) != expected:
+            raise MissingInput(
+                f"{path} is damaged: its checksum is not the manifest's; remove it and run `scamo tokenize`"
+            )
+        return data
+
+
+def open_corpus(folder: Path) -> Corpus:
+    """Open a finished corpus.
+
+    Raises:
+        MissingInput: If there is none, or its manifest is damaged.
+    """
+    path = Path(folder) / MANIFEST
+    if not path.is_file():
+        raise MissingInput(f"{folder} holds no finished corpus; make one with `scamo tokenize --codebook 65536`")
+    try:
+        manifest = json.loads(path.read_bytes())
+        rest = {name: value for name, value in manifest.items() if name != "sha256"}
+        if manifest["sha256"] != sha256_hex(canonical_json(rest)):
+            raise ValueError("its checksum does not fit")
+        if manifest["format"] != FORMAT:
+            raise ValueError(f"format {manifest['format']!r} is not {FORMAT!r}")
+    except (ValueError, KeyError, TypeError) as error:
+        raise MissingInput(f"{path} cannot be read ({error}); remove it and run `scamo tokenize` again") from error
+    return Corpus(Path(folder), manifest)
+
+
+def newest_corpus(runs: Path) -> Path:
+    """Folder of the corpus that `scamo tokenize` made or was asked for last.
+
+    Raises:
+        MissingInput: If there is none.
+    """
+    found = folders_with(Path(runs) / CORPORA, MANIFEST)
+    if not found:
+        raise MissingInput(f"{runs} holds no corpus; make one with `scamo tokenize --codebook 65536`")
+    return found[0]
+
+
+def _windows_of(table: pa.Table) -> Iterator[CorpusWindow]:
+    codes = table.column("codes").combine_chunks()
+    flat = codes.flatten().to_numpy(zero_copy_only=False)
+    ends = np.cumsum(codes.value_lengths().to_numpy(zero_copy_only=False)) if len(codes) else np.zeros(0, np.int64)
+    rest = table.drop_columns(["codes"])
+    first = 0
+    for row, end in zip(rest.to_pylist(), ends, strict=True):
+        row["captions"] = tuple(WindowCaption(**caption) for caption in row["captions"])
+        yield CorpusWindow(**row, codes=flat[first:end].astype(np.int32, copy=True))
+        first = int(end)

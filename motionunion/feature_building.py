@@ -13,7 +13,8 @@ import multiprocessing
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -30,12 +31,14 @@ from motionunion.progress import Progress
 from motionunion.representations import registry
 from motionunion.representations.registry import Features, Representation
 from motionunion.resample import joints_at
+from motionunion.span_planning import Plan, plan_spans
 from motionunion.span_table import spans_to_parquet
-from motionunion.spans import Plan, SkippedSpan, Span, plan_spans
+from motionunion.spans import SkippedSpan, Span
 
 PART_FRAMES = 120_000
 """Source frames in a part: about 60 MiB of motion in memory, a few seconds of work."""
-SPANS_AT_ONCE = 64
+ENCODE_AT_ONCE = 8192
+"""Frames at the representation's rate that are gathered before they are encoded together."""
 POOL_FROM_PARTS = 3
 """With fewer parts, starting processes costs more than they save."""
 
@@ -126,16 +129,20 @@ def _encode_parts(
                 _encode_part(store, representation, part)
                 progress.advance(float(part.frames))
         else:
-            _encode_in_pool(store.root, representation.id, missing, workers, progress)
+            _encode_in_pool(store, representation.id, missing, workers, progress)
     finally:
         progress.finish()
 
 
-def _encode_in_pool(root: Path, representation_id: str, parts: list[_Part], workers: int, progress: Progress) -> None:
+def _encode_in_pool(
+    store: FeatureStore, representation_id: str, parts: list[_Part], workers: int, progress: Progress
+) -> None:
     # Spawned, not forked: the store's readers have threads, and a fork of a threaded process can hang.
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, mp_context=context) as pool:
-        waiting = {pool.submit(_encode_part_of, root, representation_id, part): part for part in parts}
+        waiting = {
+            pool.submit(_encode_part_of, store.root, store.commit, representation_id, part): part for part in parts
+        }
         try:
             while waiting:
                 done, _ = wait(waiting, return_when=FIRST_COMPLETED)
@@ -147,29 +154,27 @@ def _encode_in_pool(root: Path, representation_id: str, parts: list[_Part], work
             raise
 
 
-def _encode_part_of(root: Path, representation_id: str, part: _Part) -> None:
-    """What a worker process does."""
-    from motionunion.store import open_store
+def _encode_part_of(root: Path, commit: int, representation_id: str, part: _Part) -> None:
+    """What a worker process does: read the same commit, whatever was ingested since."""
+    from motionunion.store.commits import read_state
+    from motionunion.store.store import Store, open_store
 
-    _encode_part(open_store(root), registry.get(representation_id), part)
+    store = open_store(root)
+    if store.commit != commit:
+        store = Store(store.root, store.storage, store.uuid, read_state(store.storage, commit))
+    with store:
+        _encode_part(store, registry.get(representation_id), part)
 
 
 def _encode_part(store: FeatureStore, representation: Representation, part: _Part) -> None:
     """Encode the spans of one part and write their values, the rows of each (-1: refused), and why it was refused."""
-    values: list[Features] = []
-    rows: list[int] = []
-    reasons: list[str] = []
-    for features, reason in _encode_spans(store, representation, part.spans):
-        rows.append(-1 if features is None else len(features))
-        reasons.append(reason)
-        if features is not None:
-            values.append(features)
+    found, reasons = _encode_spans(store, representation, part.spans)
     buffer = io.BytesIO()
     empty = np.zeros((0, representation.dims), dtype=np.float32)
     np.savez(
         buffer,
-        values=np.concatenate([empty, *values]),
-        rows=np.array(rows, dtype=np.int64),
+        values=np.concatenate([empty, *(features for features in found if features is not None)]),
+        rows=np.array([-1 if features is None else len(features) for features in found], dtype=np.int64),
         reasons=np.array(json.dumps(reasons)),
     )
     write_atomic(part.path, buffer.getvalue())
@@ -177,31 +182,32 @@ def _encode_part(store: FeatureStore, representation: Representation, part: _Par
 
 def _encode_spans(
     store: FeatureStore, representation: Representation, spans: list[Span]
-) -> Iterator[tuple[Features | None, str]]:
-    """Features of each span in order, or None and the reason of its refusal."""
-    for first in range(0, len(spans), SPANS_AT_ONCE):
-        batch = spans[first : first + SPANS_AT_ONCE]
-        ids = list(dict.fromkeys(span.clip_id for span in batch))
-        clips = {clip.clip_id: clip for clip in store.read_clips(ids)}
-        found: list[Features | None] = [None] * len(batch)
-        reasons = [""] * len(batch)
-        joints: dict[int, npt.NDArray[np.float64]] = {}
-        for place, span in enumerate(batch):
-            clip = clips[span.clip_id]
+) -> tuple[list[Features | None], list[str]]:
+    """Features of each span, or None and the reason of its refusal. Clips are read once, in the store's own order."""
+    found: list[Features | None] = [None] * len(spans)
+    reasons = [""] * len(spans)
+    places: dict[str, list[int]] = defaultdict(list)
+    for place, span in enumerate(spans):
+        places[span.clip_id].append(place)
+    gathered: dict[int, npt.NDArray[np.float64]] = {}
+    for clip in store.read_clips(list(places)):
+        for place in places[clip.clip_id]:
+            span = spans[place]
             try:
                 if span.shipped and clip.shipped is not None:
                     found[place] = _as_shipped(clip.shipped.features_TD, representation, span)
                 else:
-                    joints[place] = joints_at(
-                        clip,
-                        representation.rate,
-                        frames=(span.first_frame, span.stop_frame),
-                        mode=representation.resampling,
+                    frames = (span.first_frame, span.stop_frame)
+                    gathered[place] = joints_at(
+                        clip, representation.rate, frames=frames, mode=representation.resampling
                     )
             except ClipError as error:
                 reasons[place] = error.reason
-        _encode_joints(representation, joints, found, reasons)
-        yield from zip(found, reasons, strict=True)
+        if sum(map(len, gathered.values())) >= ENCODE_AT_ONCE:
+            _encode_joints(representation, gathered, found, reasons)
+            gathered.clear()
+    _encode_joints(representation, gathered, found, reasons)
+    return found, reasons
 
 
 def _as_shipped(features: npt.NDArray[Any], representation: Representation, span: Span) -> Features:

@@ -52,7 +52,7 @@ class FeatureSet:
     skipped: list[SkippedSpan]
     """Stretches that gave no features, with the reason."""
     counts: dict[str, int]
-    """What else was left out; see `motionunion.spans.Plan`."""
+    """What else was left out; see `motionunion.span_planning.Plan`."""
 
     def rows_of(self, index: int) -> npt.NDArray[np.float32]:
         """Features (rows, D) of one span, a view of the memory map."""

@@ -1,0 +1,263 @@
+"""Which spans a store has in a representation: planned from the index alone, before any motion is read.
+
+A clip with live segments gives one span per segment; another clip gives one span, its `valid` interval. Frames are
+those of the clip at its own rate, intervals half-open, times seconds.
+
+Where a segment lies. The HumanML3D layer counts frames after a stride of int(fps / 20), so its frame k is frame
+k * stride of the file, whatever rate that leaves (20 fps mostly; 20.83 for a file of 250 fps; 29.99999 for one of
+59.99999, `EricGuo5513/HumanML3D#176`); its nominal seconds are k / 20. The rate that decides the stride is the one that
+the file states, to all its digits (label `stated_fps` where the clip's is rounded). Other layers mean real seconds,
+which are rounded to the file's frames. Resampling starts from the segment's first frame and looks at nothing outside.
+
+What is left out is counted: `Plan.skipped` and `Plan.counts`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from typing import Any, Protocol
+
+from motionunion.digest import canonical_json, sha256_hex
+from motionunion.representations.registry import Representation
+from motionunion.resample import frames_at
+from motionunion.spans import SkippedSpan, Span, SpanCaption
+
+RULE = 1
+"""Version of what this page says; part of the key of every cache."""
+
+HUMANML3D_LAYER = "humanml3d"
+HUMANML3D_RATE = 20
+
+
+@dataclass(slots=True)
+class Plan:
+    """Every span of a store, before it is encoded; `rows` are what encoding will give."""
+
+    spans: list[Span]
+    skipped: list[SkippedSpan] = field(default_factory=list)
+    counts: Counter[str] = field(default_factory=Counter)
+    """`segments_clipped` (the segment goes on past the clip's end), `captions_unused` (outside every span, or of a
+    whole clip of which the span is less than half), `unused_ms` (milliseconds of valid motion outside any segment)."""
+
+    def digest(self) -> str:
+        """Hash of everything planned: equal plans give equal features."""
+        return sha256_hex(canonical_json([RULE, [_span_values(span) for span in self.spans]]))
+
+
+class StoreIndex(Protocol):
+    """What planning needs of a store."""
+
+    def sql(self, query: str, /) -> Any:
+        """The rows of a query, as a polars DataFrame."""
+
+
+Row = Mapping[str, Any]
+Times = tuple[float, float] | None
+
+
+def plan_spans(store: StoreIndex, representation: Representation) -> Plan:
+    """The spans of a store in this representation, sorted by source, key, first frame and name."""
+    clips = store.sql(
+        'SELECT clip_id, source, key, "group", split, official_split, fps_num, fps_den, frames, body, shipped, '
+        "valid_start, valid_end, labels['stated_fps'] AS stated_fps FROM clips ORDER BY source, key, clip_id"
+    ).rows(named=True)
+    segments = _by_clip(
+        store.sql(
+            "SELECT clip_id, name, layer, start_s, end_s, split FROM segments WHERE clip_id IS NOT NULL "
+            "ORDER BY clip_id, start_s, end_s, layer, name"
+        ).rows(named=True)
+    )
+    captions = _by_clip(
+        store.sql(
+            "SELECT clip_id, text, tokens, start_s, end_s, layer, segment, generator FROM captions "
+            "WHERE clip_id IS NOT NULL ORDER BY clip_id, source, key, rowid"
+        ).rows(named=True)
+    )
+    shipped_names = {
+        clip["key"] for clip in clips if clip["shipped"] == representation.id and clip["source"] == HUMANML3D_LAYER
+    }
+    plan = Plan([])
+    for clip in clips:
+        own_segments, own_captions = segments.get(clip["clip_id"], []), captions.get(clip["clip_id"], [])
+        if own_segments:
+            _plan_segments(plan, representation, clip, own_segments, own_captions, shipped_names)
+        else:
+            _plan_whole(plan, representation, clip, own_captions)
+    return plan
+
+
+def _plan_whole(plan: Plan, representation: Representation, clip: Row, captions: list[Row]) -> None:
+    start, stop = clip["valid_start"], clip["valid_end"]
+    as_shipped = clip["shipped"] == representation.id and (start, stop) == (0, clip["frames"])
+    span = _span(clip, clip["key"], (start, stop), None, clip["official_split"], shipped=as_shipped)
+    fps = _fps(clip)
+    found = []
+    for row in captions:
+        times = None
+        if row["start_s"] is not None and row["end_s"] is not None:
+            times = (row["start_s"] - start / float(fps), row["end_s"] - start / float(fps))
+        found.append((row, times))
+    _add(plan, representation, span, fps, found)
+
+
+def _plan_segments(
+    plan: Plan,
+    representation: Representation,
+    clip: Row,
+    segments: list[Row],
+    captions: list[Row],
+    shipped_names: set[str],
+) -> None:
+    fps, frames = _fps(clip), clip["frames"]
+    valid = (clip["valid_start"], clip["valid_end"])
+    used: set[int] = set()
+    intervals = []
+    for segment in segments:
+        stride = _stride(segment["layer"], clip)
+        first, stop = _frames_of(stride, fps, segment["start_s"], segment["end_s"])
+        # A segment may end inside the stride that begins with the clip's last frame: nothing is cut off there.
+        if stop - frames >= max(stride, 1):
+            plan.counts["segments_clipped"] += 1
+        first, stop = max(first, 0), min(stop, frames)
+        intervals.append((first, stop))
+        span = _span(clip, segment["name"], (first, stop), segment["layer"], segment["split"] or clip["official_split"])
+        if segment["layer"] == HUMANML3D_LAYER and segment["name"] in shipped_names:
+            # The published features of this very segment are in the store: one motion, one span.
+            plan.skipped.append(SkippedSpan(span.clip_id, span.name, "shipped"))
+            used.update(index for index, row in enumerate(captions) if row["segment"] == segment["name"])
+            continue
+        found = []
+        for index, row in enumerate(captions):
+            about, times = _times_in_segment(row, segment["name"], stride, fps, (first, stop), valid)
+            if about:
+                used.add(index)
+                found.append((row, times))
+        _add(plan, representation, span, fps, found)
+    plan.counts["captions_unused"] += len(captions) - len(used)
+    plan.counts["unused_ms"] += round(1000 * _uncovered(valid, intervals) / fps)
+
+
+def _times_in_segment(
+    caption: Row, name: str, stride: int, fps: Fraction, frames: tuple[int, int], valid: tuple[int, int]
+) -> tuple[bool, Times]:
+    """Whether a caption is about the segment, and when, from the segment's first frame; None for the whole of it."""
+    timed = caption["start_s"] is not None and caption["end_s"] is not None
+    if caption["segment"] is not None:
+        if caption["segment"] != name:
+            return False, None
+        if not timed:
+            return True, None
+        begin, end = _frames_of(stride, fps, caption["start_s"], caption["end_s"])
+        return True, ((begin - frames[0]) / float(fps), (end - frames[0]) / float(fps))
+    if timed:
+        start_s = frames[0] / float(fps)
+        times = (caption["start_s"] - start_s, caption["end_s"] - start_s)
+        shared = min(times[1], (frames[1] - frames[0]) / float(fps)) - max(times[0], 0.0)
+        return shared > 0 and shared >= 0.5 * (times[1] - times[0]), times
+    # What is said of a whole file is not said of a small part of it.
+    return 2 * (frames[1] - frames[0]) >= valid[1] - valid[0], None
+
+
+def _add(
+    plan: Plan,
+    representation: Representation,
+    span: Span,
+    fps: Fraction,
+    captions: list[tuple[Row, Times]],
+) -> None:
+    """Give a span its rows and captions and add it to the plan, or count it as skipped."""
+    frames = span.stop_frame - span.first_frame
+    if frames <= 0:
+        plan.skipped.append(SkippedSpan(span.clip_id, span.name, "empty"))
+        return
+    rows = frames if span.shipped else frames_at(frames, fps, representation.rate) - representation.rows_lost
+    if not span.shipped and rows + representation.rows_lost < representation.min_frames:
+        plan.skipped.append(SkippedSpan(span.clip_id, span.name, "too_short"))
+        return
+    seconds = float(frames / fps)
+    kept = []
+    for row, times in captions:
+        begin, end = (None, None) if times is None else (max(times[0], 0.0), min(times[1], seconds))
+        if begin is not None and end is not None and begin > end:
+            plan.counts["captions_unused"] += 1
+            continue
+        kept.append(
+            SpanCaption(
+                text=row["text"], tokens=row["tokens"], start_s=begin, end_s=end, layer=row["layer"],
+                generator=row["generator"],
+            )
+        )  # fmt: skip
+    plan.spans.append(replace(span, rows=rows, captions=tuple(kept)))
+
+
+def _span(
+    clip: Row,
+    name: str,
+    frames: tuple[int, int],
+    layer: str | None,
+    official_split: str | None,
+    *,
+    shipped: bool = False,
+) -> Span:
+    identity = [clip["clip_id"], layer, name if layer is not None else None, *frames]
+    return Span(
+        span_id=sha256_hex(canonical_json(identity))[:32],
+        clip_id=clip["clip_id"],
+        name=name,
+        source=clip["source"],
+        group=clip["group"],
+        split=clip["split"],
+        official_split=official_split,
+        rows=0,
+        first_frame=frames[0],
+        stop_frame=frames[1],
+        shipped=shipped,
+        body=clip["body"],
+        layer=layer,
+    )
+
+
+def _stride(layer: str, clip: Row) -> int:
+    """The published stride of the HumanML3D layer; 0 where there is none (other layers, files under 20 fps)."""
+    if layer != HUMANML3D_LAYER:
+        return 0
+    stated = clip["stated_fps"]
+    return int((float(stated) if stated is not None else _fps(clip)) / HUMANML3D_RATE)
+
+
+def _frames_of(stride: int, fps: Fraction, start_s: float, end_s: float) -> tuple[int, int]:
+    """The file's frames between two times of a layer."""
+    if stride:
+        return round(start_s * HUMANML3D_RATE) * stride, round(end_s * HUMANML3D_RATE) * stride
+    return round(start_s * float(fps)), round(end_s * float(fps))
+
+
+def _fps(clip: Row) -> Fraction:
+    return Fraction(clip["fps_num"], clip["fps_den"])
+
+
+def _uncovered(whole: tuple[int, int], parts: Iterable[tuple[int, int]]) -> int:
+    """Frames of `whole` that lie in none of `parts`."""
+    reached, left = whole[0], 0
+    for start, stop in sorted(parts):
+        left += max(min(start, whole[1]) - reached, 0)
+        reached = max(reached, stop)
+    return left + max(whole[1] - reached, 0)
+
+
+def _by_clip(rows: Iterable[Row]) -> dict[str, list[Row]]:
+    grouped: dict[str, list[Row]] = defaultdict(list)
+    for row in rows:
+        grouped[row["clip_id"]].append(row)
+    return grouped
+
+
+def _span_values(span: Span) -> list[Any]:
+    captions = [[c.text, c.tokens, c.start_s, c.end_s, c.layer, c.generator] for c in span.captions]
+    return [
+        span.span_id, span.clip_id, span.name, span.source, span.group, span.split, span.official_split, span.rows,
+        span.first_frame, span.stop_frame, span.shipped, span.body, span.layer, captions,
+    ]  # fmt: skip

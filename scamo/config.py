@@ -43,7 +43,9 @@ class ModelConfig:
         for name in ("layers", "heads", "width", "codebook_size", "text_width"):
             _require(getattr(self, name) >= 1, f"model.{name}: must be at least 1, got {getattr(self, name)}")
         _require(self.width % self.heads == 0, f"model.heads: {self.heads} do not divide width {self.width}")
-        _require(self.head_width % 2 == 0, f"model.heads: rotary positions need an even head width, got {self.head_width}")
+        _require(
+            self.head_width % 2 == 0, f"model.heads: rotary positions need an even head width, got {self.head_width}"
+        )
         _require(0.0 <= self.dropout < 1.0, f"model.dropout: must lie in [0, 1), got {self.dropout}")
         _require(self.init in INITS, f"model.init: {self.init!r} is not one of {', '.join(INITS)}")
         _require(self.mlp_hidden is None or self.mlp_hidden >= 1, f"model.mlp_hidden: got {self.mlp_hidden}")
@@ -92,6 +94,9 @@ class TrainConfig:
     clip_norm: float = 1.0
     pkeep: float = 1.0
     """Each motion token of the input stays with this probability and becomes a random code otherwise (T2M-GPT)."""
+    code_dropout: float = 0.0
+    """A motion token of the input reads as an unknown code (PAD) with this probability, so that held-out codes, which a
+    model over seen codes has no row for, are nothing new to it."""
     drop_edge: float = 0.0
     """Probability that a motion loses one token, at its head or its tail with equal chance (the public code: 1/3)."""
     word_dropout: float = 0.0
@@ -99,10 +104,12 @@ class TrainConfig:
     restrict_head: bool = False
     """Train and sample over the codes of the training corpus only; all other rows stay as initialised."""
     eval_every: int = 50
+    val_windows: int = 256
+    """At most so many windows of the validation split are measured in training, evenly spread over it."""
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("steps", "batch_tokens", "eval_every"):
+        for name in ("steps", "batch_tokens", "eval_every", "val_windows"):
             _require(getattr(self, name) >= 1, f"training.{name}: must be at least 1, got {getattr(self, name)}")
         _require(self.learning_rate > 0, f"training.learning_rate: must be positive, got {self.learning_rate}")
         _require(
@@ -111,8 +118,9 @@ class TrainConfig:
         )
         _require(self.clip_norm > 0, f"training.clip_norm: must be positive, got {self.clip_norm}")
         _require(0 < self.pkeep <= 1, f"training.pkeep: must lie in (0, 1], got {self.pkeep}")
-        for name in ("drop_edge", "word_dropout", "beta1", "beta2", "final_rate"):
+        for name in ("code_dropout", "drop_edge", "word_dropout", "beta1", "beta2", "final_rate"):
             _require(0 <= getattr(self, name) <= 1, f"training.{name}: must lie in [0, 1], got {getattr(self, name)}")
+        _require(self.seed >= 0, f"--seed must not be negative, got {self.seed}")
         _require(self.weight_decay >= 0, f"training.weight_decay: must not be negative, got {self.weight_decay}")
 
 

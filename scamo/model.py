@@ -171,7 +171,9 @@ class TextPrefixTransformer(nn.Module):
                 parameter.zero_()
             else:
                 residual = name.endswith("c_proj.weight")
-                parameter.normal_(0.0, 0.02 / math.sqrt(2 * self.config.layers) if residual else 0.02, generator=generator)
+                parameter.normal_(
+                    0.0, 0.02 / math.sqrt(2 * self.config.layers) if residual else 0.02, generator=generator
+                )
         return self
 
     def _inputs_of(self, name: str) -> int:
@@ -249,3 +251,9 @@ def new_model(config: ModelConfig, seed: int) -> TextPrefixTransformer:
     if config.tie_weights:
         model.lm_head.weight = model.embedding.weight
     return model.initialise(seed)
+
+
+def parameter_count(config: ModelConfig) -> int:
+    """Parameters of a shape, without allocating any of them."""
+    with torch.device("meta"):
+        return sum(parameter.numel() for parameter in TextPrefixTransformer(config).parameters())

@@ -46,7 +46,9 @@ class SamplingOptions:
         if self.top_k is not None and self.top_k < 1:
             raise UsageError(f"--top-k must be at least 1, got {self.top_k}")
         if not 0 <= self.min_tokens <= self.max_tokens or self.max_tokens < 1:
-            raise UsageError(f"0 <= --min-tokens <= --max-tokens must hold, got {self.min_tokens} and {self.max_tokens}")
+            raise UsageError(
+                f"0 <= --min-tokens <= --max-tokens must hold, got {self.min_tokens} and {self.max_tokens}"
+            )
 
 
 def choose(logits_BV: Tensor, uniform_B: Tensor, options: SamplingOptions) -> Tensor:

@@ -79,7 +79,7 @@ class WordEncoder(nn.Module):
         if self.training and self.word_dropout:
             ids = ids.masked_fill(torch.rand(len(ids)) < self.word_dropout, 0)
         vectors: Tensor = self.table(ids.to(self.table.weight.device))
-        return list(vectors.split([len(numbers) for numbers in lists]))
+        return list(torch.split(vectors, [len(numbers) for numbers in lists]))
 
 
 def pad_features(features: Sequence[Tensor], device: torch.device) -> tuple[Tensor, Tensor]:

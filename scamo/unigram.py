@@ -57,7 +57,9 @@ class Unigram:
     def log_p(self) -> npt.NDArray[np.float64]:
         """ln of the smoothed probabilities of all K codes and END."""
         raised = self.counts + self.smoothing
-        with np.errstate(divide="ignore"):  # without smoothing an unseen code has probability 0, and its logarithm is -inf
+        with np.errstate(
+            divide="ignore"
+        ):  # without smoothing an unseen code has probability 0, and its logarithm is -inf
             return np.asarray(np.log(raised) - np.log(raised.sum()))
 
     @property
@@ -139,7 +141,9 @@ class Likelihood:
         return {"tokens": float(self.tokens), **{name: float(getattr(self, name)) for name in names}}
 
 
-def likelihood(logits: Tensor, targets: Tensor, unigram: Unigram, seen: npt.NDArray[np.int64] | None = None) -> Likelihood:
+def likelihood(
+    logits: Tensor, targets: Tensor, unigram: Unigram, seen: npt.NDArray[np.int64] | None = None
+) -> Likelihood:
     """Measure a model's predictions against the unigram.
 
     Args:

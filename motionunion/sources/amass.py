@@ -28,7 +28,6 @@ import numpy.typing as npt
 
 from motionunion import rotation
 from motionunion.body import body_of
-from motionunion.captions import sidecar_captions, sidecar_file
 from motionunion.clip import ClipRef, RawClip
 from motionunion.errors import ClipError, SourceFormatError
 from motionunion.formats.npz import Array, list_members, member_heads, read_npz
@@ -93,17 +92,15 @@ class Amass:
                 skipped.append(Skip(path, _SHAPE_ONLY))
         if not files and not skipped:
             return None
-        files += [folder.path / n for n in folder.with_suffix(".txt") if folder.path / n in _sidecars(files)]
         return Claim(self.name, folder.top, tuple(sorted(files)), tuple(skipped))
 
     def discover(self, claim: Claim) -> Iterator[ClipRef]:
         """One clip per npz, sorted by key."""
         refs = []
         for path in claim.files:
-            if path.suffix.lower() == ".npz":
-                key = key_of(path, claim.root)
-                refs.append(ClipRef(source=self.name, key=key, uid=uid_of(key), path=path, root=claim.root,
-                                    size=path.stat().st_size))  # fmt: skip
+            key = key_of(path, claim.root)
+            refs.append(ClipRef(source=self.name, key=key, uid=uid_of(key), path=path, root=claim.root,
+                                size=path.stat().st_size))  # fmt: skip
         yield from sorted(refs, key=lambda ref: ref.key)
 
     def read(self, ref: ClipRef, options: ReadOptions) -> RawClip:
@@ -120,7 +117,6 @@ class Amass:
         betas = _betas(arrays, ref.path)
         body = body_of(options.body_models, pose.family, gender, betas)
         valid, flags = _lead_in(ref.uid, fps, frames)
-        captions, caption_file = sidecar_captions(ref, frames / float(fps)), sidecar_file(ref)
         labels = {} if float(fps) == stated else {"stated_fps": repr(stated)}
         return RawClip(
             ref=ref,
@@ -137,10 +133,9 @@ class Amass:
             betas=betas,
             hands_T90=pose.hands_T90,
             face=dict(pose.face or {}),
-            captions=captions,
             labels=labels,
             flags=(*pose.flags, *flags),
-            inputs=(ref.path,) if caption_file is None else (ref.path, caption_file),
+            inputs=(ref.path,),
         )
 
     def _arrays(self, path: Path) -> dict[str, Array]:
@@ -169,10 +164,6 @@ def layout_of(path: Path) -> str | None:
     width = heads["poses"].shape[1:] if not heads["poses"].pickled else (156,)
     widths: dict[tuple[int, ...], str] = {(156,): "smplh", (72,): "smplh", (165,): "smplx"}
     return widths.get(width)
-
-
-def _sidecars(files: list[Path]) -> set[Path]:
-    return {path.with_suffix(".txt") for path in files}
 
 
 def _smplh_pose(arrays: Mapping[str, Array], path: Path) -> Pose:

@@ -45,6 +45,8 @@ class Claim:
     """Every file to be read, captions and indexes included, sorted."""
     skipped: tuple[Skip, ...] = ()
     """Files that the source knows and leaves out (`shape.npz`), with the reason."""
+    sidecars: tuple[Path, ...] = ()
+    """Caption files beside the motion files, filled in by detection; a source leaves them to the ingest."""
 
 
 @dataclass(slots=True)

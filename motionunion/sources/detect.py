@@ -16,6 +16,8 @@ from motionunion.sources import SOURCES
 from motionunion.sources.base import Claim, Folder, Skip, Source
 from motionunion.sources.leftovers import why_skipped
 
+_MOTION = (".npz", ".bvh")
+
 
 @dataclass(frozen=True, slots=True)
 class Detection:
@@ -91,7 +93,9 @@ def _of_folder(folder: Folder, source: str | None, taken: set[Path]) -> Detectio
             taken.update(skip.path for skip in claim.skipped)
             skipped += claim.skipped
             if files:
-                claims.append(replace(claim, files=files, skipped=()))
+                sidecars = _sidecars(folder, files)
+                taken.update(sidecars)
+                claims.append(replace(claim, files=files, skipped=(), sidecars=sidecars))
     for name in folder.names:
         path = folder.path / name
         if path not in taken:
@@ -112,13 +116,22 @@ def _asked(reader: Source, folder: Folder, *, forced: bool, taken: set[Path]) ->
             yield Claim(reader.name, claim.root if claim else folder.top, tuple(more))
 
 
+def _sidecars(folder: Folder, files: tuple[Path, ...]) -> tuple[Path, ...]:
+    """Caption files of motion files in this folder, by their names (`motionunion.captions.sidecar_captions`)."""
+    stems = {path.stem for path in files if path.parent == folder.path and path.suffix.lower() in _MOTION}
+    return tuple(folder.path / name for name in folder.with_suffix(".txt") if Path(name).stem in stems)
+
+
 def _joined(claims: Iterable[Claim]) -> tuple[Claim, ...]:
-    files: dict[tuple[str, Path], list[Path]] = {}
+    merged: dict[tuple[str, Path], Claim] = {}
     for claim in claims:
-        files.setdefault((claim.source, claim.root), []).extend(claim.files)
+        before = merged.get((claim.source, claim.root), Claim(claim.source, claim.root, ()))
+        merged[claim.source, claim.root] = replace(
+            claim, files=before.files + claim.files, sidecars=before.sidecars + claim.sidecars
+        )
     order = list(SOURCES)
-    merged = [Claim(source, root, tuple(sorted(found))) for (source, root), found in files.items()]
-    return tuple(sorted(merged, key=lambda claim: (order.index(claim.source), str(claim.root))))
+    found = [replace(c, files=tuple(sorted(c.files)), sidecars=tuple(sorted(c.sidecars))) for c in merged.values()]
+    return tuple(sorted(found, key=lambda claim: (order.index(claim.source), str(claim.root))))
 
 
 def _grouped(skipped: Iterable[Skip], taken: set[Path]) -> tuple[Skip, ...]:

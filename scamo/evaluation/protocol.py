@@ -46,6 +46,8 @@ class Item:
 
     item_id: str
     name: str
+    group: str
+    """What shares a side of every split with it."""
     start: int
     rows: int
     body: str
@@ -112,7 +114,7 @@ def official_items(features: FeatureSet) -> ItemSet:
                 dropped["timed captions outside 40 to 199 rows"] += 1
         items += [
             Item(
-                item_id=item_id, name=span.name, start=start + first, rows=rows, body=span.body, shipped=span.shipped,
+                item_id=item_id, name=span.name, group=span.group, start=start + first, rows=rows, body=span.body, shipped=span.shipped,
                 captions=captions,
             )
             for item_id, first, rows, captions in pieces
@@ -140,7 +142,7 @@ def window_items(features: FeatureSet, windows: Sequence[Window], *, split: str 
             items.append(
                 Item(
                     item_id=window.window_id, name=window.name, start=window.start, rows=window.rows, body=window.body,
-                    shipped=window.shipped, captions=window.captions,
+                    group=window.group, shipped=window.shipped, captions=window.captions,
                 )
             )  # fmt: skip
     return ItemSet(items, dict(dropped))

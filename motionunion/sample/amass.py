@@ -53,7 +53,7 @@ def _record_all(root: Path, batches: Sequence[Sequence[Recording]], jobs: int) -
 
 def record(root: Path, recordings: Sequence[Recording]) -> list[Annotated]:
     """Perform some recordings, write their files, and return what the index will say of them."""
-    rows = []
+    rows: list[Annotated] = []
     for recording in recordings:
         take = recording.take()
         path = root / f"{recording.address}_poses.npz"

@@ -7,6 +7,7 @@ point under its ankle when it is flat, by its yaw, and by how far its toes are u
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -57,7 +58,7 @@ def walk_path(score: Choreography, end_s: float) -> Path:
     forward, left = score.scalar("forward", times), score.scalar("sideways", times)
     x = _integral(forward * np.sin(heading) + left * np.cos(heading))
     z = _integral(forward * np.cos(heading) - left * np.sin(heading))
-    zero = int(round(_MARGIN_S * _RATE))
+    zero = round(_MARGIN_S * _RATE)
     return Path(times, x - x[zero], z - z[zero], heading)
 
 
@@ -69,7 +70,7 @@ def _integral(rate: Array) -> Array:
 def foot_track(score: Choreography, path: Path, foot: str, times_T: Array) -> FootTrack:
     """Follow one foot through its steps, and through what the channels `*_foot`, `*_toe_up` add to it."""
     steps = sorted((step for step in score.steps if step.foot == foot), key=lambda step: step.lift_s)
-    for before, after in zip(steps, steps[1:], strict=False):
+    for before, after in pairwise(steps):
         if after.lift_s <= before.land_s:
             raise ValueError(
                 f"footwork: {foot} lifts at {after.lift_s:.2f} s before it landed at {before.land_s:.2f} s"
@@ -109,7 +110,7 @@ def _spots(score: Choreography, path: Path, foot: str, steps: list[Step]) -> lis
     outward = score.stance_m if foot == SIDES[0] else -score.stance_m
     first = min((step.lift_s for step in score.steps), default=0.0)
     moments = [first - _AHEAD_S]
-    for before, after in zip(steps, steps[1:], strict=False):
+    for before, after in pairwise(steps):
         moments.append((before.land_s + after.lift_s) / 2)
     if steps:
         moments.append(float(path.times[-1]))

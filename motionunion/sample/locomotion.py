@@ -229,10 +229,11 @@ def circle(score: Choreography, start_s: float, rng: np.random.Generator, who: P
     speed = rng.uniform(1.6, 1.9) if running else rng.uniform(0.8, 1.2)
     end = start_s + _length(rng, 4.0, 8.2)
     angle = (1 if side == "left" else -1) * rng.uniform(1.6 * np.pi, 2.1 * np.pi)
-    common = {"forward": speed, "turn": angle / (end - start_s - 0.5)}
+    rate = angle / (end - start_s - 0.5)
     if running:
         gait = Gait(
-            **common,
+            forward=speed,
+            turn=rate,
             cadence=2.8,
             duty=0.36,
             lift_m=0.2,
@@ -245,7 +246,7 @@ def circle(score: Choreography, start_s: float, rng: np.random.Generator, who: P
             strike=0.1,
         )
     else:
-        gait = Gait(**common, cadence=1.95)
+        gait = Gait(forward=speed, turn=rate, cadence=1.95)
     go(score, gait, start_s, end, rng, who.swing)
     turned = "counterclockwise" if side == "left" else "clockwise"
     verb, ing = ("jogs", "jog/NOUN") if running else ("walks", "walk/NOUN")

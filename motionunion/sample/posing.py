@@ -145,7 +145,7 @@ def _within_reach(
 
     rate = 1 / float(np.median(np.diff(times_T)))
     sigma = 0.035 * rate
-    lifted = maximum_filter1d(excess, 2 * int(round(1.2 * sigma)) + 1, mode="nearest")
+    lifted = maximum_filter1d(excess, 2 * round(1.2 * sigma) + 1, mode="nearest")
     lowered: Array = wanted_T - gaussian_filter1d(lifted, sigma, mode="nearest")
     return lowered
 

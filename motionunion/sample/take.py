@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from motionunion import rotation
-from motionunion.sample import exercises, gestures, locomotion
+from motionunion.sample import exercises, gestures, jumps, locomotion
 from motionunion.sample.choreography import Array, Choreography
 from motionunion.sample.locomotion import Done
 from motionunion.sample.performer import Performer
@@ -25,7 +25,7 @@ ACTIONS: dict[str, Action] = {
         locomotion.sidestep, locomotion.turn, locomotion.styled_walk,
         gestures.wave, gestures.punch, gestures.throw, gestures.raise_arms, gestures.pick_up, gestures.clap,
         exercises.squat, exercises.sit_down, exercises.stand_up, exercises.kick, exercises.balance, exercises.bow,
-        exercises.jump, exercises.hop, exercises.jumping_jacks,
+        jumps.jump, jumps.hop, jumps.jumping_jacks,
     )
 }  # fmt: skip
 GAITS = frozenset(("walk", "walk_back", "run", "circle", "curve", "sidestep", "turn", "styled_walk"))

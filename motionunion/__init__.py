@@ -3,7 +3,6 @@
 The public names load on first use: `import motionunion` itself loads nothing.
 
     open_store, Store           read a store
-    ingest, dry_run             fill one
     encode, decode              joints to features and back
     errors                      MotionUnionError and its kinds
 """
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
         StoreError,
         UsageError,
     )
-    from motionunion.ingest.run import dry_run, ingest
     from motionunion.representations import decode, encode
     from motionunion.store.store import Store, open_store
 
@@ -35,7 +33,6 @@ _WHERE = {
         "ClipError", "ConfigError", "MissingExtra", "MissingInput", "MotionUnionError", "SourceFormatError", "StoreError",
         "UsageError",
     ),
-    "motionunion.ingest.run": ("dry_run", "ingest"),
     "motionunion.representations": ("decode", "encode"),
     "motionunion.store.store": ("Store", "open_store"),
 }  # fmt: skip
@@ -58,9 +55,7 @@ __all__ = [
     "StoreError",
     "UsageError",
     "decode",
-    "dry_run",
     "encode",
-    "ingest",
     "open_store",
 ]
 

@@ -30,10 +30,14 @@ def resolve_split(official: Iterable[str | None], group: str) -> str:
 
 
 # sha256 as four 64-bit numbers, most significant first. 2^64 = 16, 2^128 = 56 and 2^192 = 96 modulo 100.
-_HASH_SHARE = "(" + " + ".join(
-    f"('0x' || substr(sha256(groups.\"group\"), {1 + 16 * part}, 16))::UBIGINT % 100 * {weight}"
-    for part, weight in enumerate((96, 56, 16, 1))
-) + ") % 100"
+_HASH_SHARE = (
+    "("
+    + " + ".join(
+        f"('0x' || substr(sha256(groups.\"group\"), {1 + 16 * part}, 16))::UBIGINT % 100 * {weight}"
+        for part, weight in enumerate((96, 56, 16, 1))
+    )
+    + ") % 100"
+)
 
 SPLIT_TABLE = f"""
     CREATE OR REPLACE TEMP TABLE split_of_group AS

@@ -65,7 +65,9 @@ def unseal(name: str, data: bytes) -> dict[str, Any]:
     except (ValueError, KeyError, AttributeError, TypeError):
         intact = False
     if not intact:
-        raise StoreError(f"{name}: damaged, its contents do not have the digest it carries; restore this file from a backup")
+        raise StoreError(
+            f"{name}: damaged, its contents do not have the digest it carries; restore this file from a backup"
+        )
     return {**value, "digest": digest}
 
 
@@ -85,7 +87,9 @@ def read_commit(storage: Storage, number: int) -> dict[str, Any]:
     try:
         commit = unseal(name, storage.get(name))
     except FileNotFoundError:
-        raise StoreError(f"{name}: missing, though later commits build on it; restore this file from a backup") from None
+        raise StoreError(
+            f"{name}: missing, though later commits build on it; restore this file from a backup"
+        ) from None
     if commit["format"] != FORMAT_VERSION:
         raise StoreError(f"{name}: written in format {commit['format']}; this version reads format {FORMAT_VERSION}")
     if commit["number"] != number:
@@ -113,7 +117,9 @@ def read_state(storage: Storage, number: int | None = None) -> State:
             )
             continue
         if commit["parent"] != state.digest:
-            raise StoreError(f"{commit_name(commit['number'])}: does not follow the commit before it; restore both from a backup")
+            raise StoreError(
+                f"{commit_name(commit['number'])}: does not follow the commit before it; restore both from a backup"
+            )
         added = [_shard(entry) for entry in commit["added"]]
         state = state.after(commit["number"], commit["digest"], added, commit["removed"])
     return state

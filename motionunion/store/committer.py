@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from motionunion.errors import StoreError
-from motionunion.store.commits import State, read_state, write_commit
+from motionunion.store.commits import read_state, write_commit
 from motionunion.store.ledger import Ledger
 from motionunion.store.receipts import Covered, Receipt, sort_covered
 from motionunion.store.shards import Shard, write_shard
@@ -25,9 +25,7 @@ _TRIES = 100
 class Committer:
     """Collects receipts, and commits them at most every 30 seconds, and at `flush`."""
 
-    def __init__(
-        self, root: Path, storage: Storage, note: str, *, clock: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, root: Path, storage: Storage, note: str, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._root, self._storage, self._note, self._clock = root, storage, note, clock
         self.state = read_state(storage)
         self.ledger = Ledger(root, self.state)
@@ -116,7 +114,9 @@ def storage_trouble(root: Path, error: OSError, committed: int) -> StoreError:
     """What to tell a person when the store's disk refuses, by kind of refusal."""
     goes_on = f"Everything up to commit {committed} is safe; run the same command again to go on from there."
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return StoreError(f"{root}: the disk is full. {goes_on} Make room first, or put the store elsewhere with --store.")
+        return StoreError(
+            f"{root}: the disk is full. {goes_on} Make room first, or put the store elsewhere with --store."
+        )
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return StoreError(
             f"{root}: no permission to write ({error.strerror}). {goes_on} Change the folder's owner or mode first, or "

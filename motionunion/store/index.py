@@ -12,6 +12,7 @@ import tempfile
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
 
 from motionunion.digest import fsync_directory
 from motionunion.errors import StoreError
@@ -26,12 +27,12 @@ INDEX_VERSION = 1
 TABLES: tuple[str, ...] = ("clips", "captions", "segments", "rejects", "receipts")
 _READER_CONFIG = {"enable_external_access": "false"}
 _SQL_TYPES = {
-    "string": "VARCHAR",
-    "int64": "BIGINT",
-    "int32": "INTEGER",
-    "double": "DOUBLE",
-    "list<element: string>": "VARCHAR[]",
-    "map<string, string>": "MAP(VARCHAR, VARCHAR)",
+    pa.string(): "VARCHAR",
+    pa.int64(): "BIGINT",
+    pa.int32(): "INTEGER",
+    pa.float64(): "DOUBLE",
+    pa.list_(pa.string()): "VARCHAR[]",
+    pa.map_(pa.string(), pa.string()): "MAP(VARCHAR, VARCHAR)",
 }
 
 _INDEX = """
@@ -140,15 +141,15 @@ def _load_live(connection: duckdb.DuckDBPyConnection, root: Path, state: State, 
     schema = SCHEMAS[kind]
     wanted = [field for field in schema if field.name not in VALUE_COLUMNS and field.name not in _NOT_INDEXED]
     columns = ", ".join(f'"{field.name}"' for field in wanted)
-    typed = ", ".join(f'"{field.name}" {_SQL_TYPES[str(field.type)]}' for field in wanted)
-    connection.execute(
-        f"CREATE TEMP TABLE live_{kind} ({typed}, shard VARCHAR, position BIGINT, commit_number BIGINT)"
-    )
+    typed = ", ".join(f'"{field.name}" {_SQL_TYPES[field.type]}' for field in wanted)
+    connection.execute(f"CREATE TEMP TABLE live_{kind} ({typed}, shard VARCHAR, position BIGINT, commit_number BIGINT)")
     shards = state.of_kind(kind)
     if not shards:
         return
     connection.execute("CREATE OR REPLACE TEMP TABLE since (shard VARCHAR, commit_number BIGINT)")
-    connection.executemany("INSERT INTO since VALUES (?, ?)", [[shard.name, state.since[shard.name]] for shard in shards])
+    connection.executemany(
+        "INSERT INTO since VALUES (?, ?)", [[shard.name, state.since[shard.name]] for shard in shards]
+    )
     live = "newest" if kind == "rejects" else "holding"
     connection.execute(
         f"""

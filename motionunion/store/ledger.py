@@ -59,19 +59,18 @@ class Ledger:
         load_covered(self._connection, root, state)
         self._connection.execute(LIVE_TABLES)
 
-    def up_to_date(self, listing: Sequence[Covered]) -> list[bool]:
-        """For each of the listed files: has it been read as it is now, by these readers, with a lasting result?"""
-        self._register("listing", [{**one.to_row(), "position": position} for position, one in enumerate(listing)])
-        found = self._connection.execute(
+    def up_to_date(self, listing: Sequence[Covered]) -> dict[tuple[str, str], str]:
+        """Outcome of each listed file that has been read as it is now, by these readers, with a lasting result."""
+        self._register("listing", [one.to_row() for one in listing])
+        rows = self._connection.execute(
             """
-            SELECT position FROM listing JOIN newest USING (source, "key")
+            SELECT newest.source, newest."key", newest.outcome FROM listing JOIN newest USING (source, "key")
             WHERE listing.stamp = newest.stamp AND listing.config = newest.config
               AND NOT list_has_any(string_split(coalesce(newest.reason, ''), ','), ?)
             """,
             [list(_TRANSIENT)],
         ).fetchall()
-        known = {position for (position,) in found}
-        return [position in known for position in range(len(listing))]
+        return {(source, key): outcome for source, key, outcome in rows}
 
     def newest(self, keys: Iterable[Covered]) -> dict[tuple[str, str], Covered]:
         """The newest receipt of each (source, key), where there is one."""
@@ -89,7 +88,9 @@ class Ledger:
     def refresh(self) -> None:
         """Work out anew what is live, and forget the rest."""
         self._connection.execute(LIVE_TABLES)
-        self._connection.execute("CREATE OR REPLACE TEMP TABLE covered AS SELECT * FROM newest UNION SELECT * FROM holding")
+        self._connection.execute(
+            "CREATE OR REPLACE TEMP TABLE covered AS SELECT * FROM newest UNION SELECT * FROM holding"
+        )
 
     def unreferenced(self, names: Iterable[str]) -> list[str]:
         """Those of the named shards that no live receipt names, sorted."""
@@ -100,8 +101,7 @@ class Ledger:
         self._connection.close()
 
     def _register(self, name: str, rows: list[dict[str, Any]]) -> None:
-        schema = RECEIPTS.append(pa.field("position", pa.int64()))
-        self._connection.register(name, pa.Table.from_pylist(rows, schema=schema))
+        self._connection.register(name, pa.Table.from_pylist(rows, schema=RECEIPTS))
 
 
 def _insert(connection: duckdb.DuckDBPyConnection, rows: list[dict[str, Any]], shard: str, number: int) -> None:

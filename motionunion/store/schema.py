@@ -205,7 +205,9 @@ _NOT_CONTENT = {"provenance", "fk_error_m", "version", "content", "row_group", "
 def row_to_clip(row: Mapping[str, Any]) -> Clip:
     """The clip that a row holds; the inverse of `clip_to_row`, bit for bit."""
     frames = row["frames"]
-    face = {part: _frames_first(row[f"face_{part}"], frames, None) for part in FACE_PARTS if row[f"face_{part}"] is not None}
+    face = {
+        part: _frames_first(row[f"face_{part}"], frames, None) for part in FACE_PARTS if row[f"face_{part}"] is not None
+    }
     return Clip(
         clip_id=row["clip_id"],
         source=row["source"],
@@ -237,7 +239,8 @@ def row_to_clip(row: Mapping[str, Any]) -> Clip:
 def annotation_rows(source: str, key: str, said: tuple[Caption, ...] | tuple[Segment, ...]) -> list[Row]:
     """Rows of a captions or segments shard: what is said, and the (source, key) that says it."""
     return [
-        {"source": source, "key": key, **{field.name: getattr(one, field.name) for field in fields(one)}} for one in said
+        {"source": source, "key": key, **{field.name: getattr(one, field.name) for field in fields(one)}}
+        for one in said
     ]
 
 

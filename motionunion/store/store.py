@@ -62,9 +62,7 @@ def _create(root: Path, storage: Storage) -> dict[str, Any]:
 
     try:
         if root.exists() and any(not entry.name.startswith(TEMPORARY_PREFIX) for entry in root.iterdir()):
-            raise StoreError(
-                f"{root}: holds other files and no store.json; name a new or empty folder with --store"
-            )
+            raise StoreError(f"{root}: holds other files and no store.json; name a new or empty folder with --store")
         for folder in ("commits", "shards", "index", "cache"):
             (root / folder).mkdir(parents=True, exist_ok=True)
         storage.put_if_absent(_ABOUT, seal({"format": FORMAT_VERSION, "uuid": str(uuid.uuid4())}))
@@ -127,7 +125,10 @@ class Store:
         import duckdb
 
         try:
-            return self.connection.execute(query, list(parameters)).pl()
+            relation = self.connection.sql(query, params=list(parameters))
+            if relation is None:
+                raise UsageError("query: gives no rows; a store is read with SELECT")
+            return relation.pl()
         except duckdb.Error as error:
             raise UsageError(f"query: {error}") from error
 
@@ -170,7 +171,7 @@ class Store:
             missing = sorted(set(wanted) - {row[3] for row in found})
             raise MissingInput(
                 f"{missing[0]}: no clip of this id in {self.root} ({len(missing)} of {len(wanted)} are missing); "
-                "`motionunion query \"select clip_id, source, key from clips\"` lists what there is"
+                '`motionunion query "select clip_id, source, key from clips"` lists what there is'
             )
         yield from self._read(found)
 

@@ -1,0 +1,113 @@
+"""`motionunion ingest`: from files to a store."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cli.options import DEFAULT_STORE, JobsOption, JsonOption, StoreOption
+from cli.show import say, show_json, show_table
+
+if TYPE_CHECKING:
+    from motionunion.ingest.preflight import Plan
+    from motionunion.ingest.run import IngestResult
+
+_LISTED = 20
+
+
+def ingest(
+    paths: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="PATH...",
+            help="Folders or files. What lies there is recognised by content and layout; captions and annotation folders "
+            "(.txt beside a motion, a HumanML3D folder) are part of it.",
+        ),
+    ],
+    source: Annotated[
+        str | None,
+        typer.Option("--source", help="Read everything as this source, instead of recognising it.", show_default=False),
+    ] = None,
+    store: StoreOption = DEFAULT_STORE,
+    jobs: JobsOption = None,
+    body_models: Annotated[
+        Path | None,
+        typer.Option(
+            "--body-models",
+            help="Folder of licensed SMPL-H / SMPL-X models for AMASS; the template body if not given.",
+            show_default=False,
+        ),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be read, what is missing and what it would take.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Read motion files into the store: recognise, read, normalise, check, commit.
+
+    Can be stopped at any moment and run again: it goes on where it was, and files that are known and unchanged are not
+    read again. Refused files are listed with their reason (exit code 3) and cost nothing else.
+    """
+    from cli.progress import TerminalProgress
+    from motionunion.ingest import run
+
+    with TerminalProgress() as progress:
+        if dry_run:
+            plan = run.dry_run(paths, store, source=source, jobs=jobs, body_models=body_models)
+            show_json({**asdict(plan), "seconds": plan.seconds}) if as_json else _show_plan(plan)
+            return
+        result = run.ingest(paths, store, source=source, jobs=jobs, body_models=body_models, progress=progress)
+    if as_json:
+        show_json({**asdict(result), "clips": result.clips, "read": result.read, "reasons": result.reasons})
+    else:
+        _show_result(result)
+    refused = len(result.rejects) + result.standing_rejects
+    if refused:
+        raise typer.Exit(3 if result.read else 4)
+
+
+def _show_result(result: IngestResult) -> None:
+    _show_skipped(result.skipped)
+    columns = ("source", "files", "clips", "annotations", "known already", "frames", "hours", "refused")
+    rows = [
+        (name, one.files, one.clips, one.annotations, one.up_to_date, one.frames, f"{one.hours:.2f}", one.rejects)
+        for name, one in result.sources.items()
+    ]
+    show_table(f"Read into {result.store}, commit {result.commit}", columns, rows)
+    if result.rejects:
+        reasons = ", ".join(f"{count} {reason}" for reason, count in result.reasons.items())
+        say(f"{len(result.rejects)} refused ({reasons}), kept in the store's rejects table:")
+        for row in result.rejects[:_LISTED]:
+            line = f":{row['line']}" if row["line"] else ""
+            say(f"  {row['file']}{line}   {row['reason']}: {row['message']}")
+        if len(result.rejects) > _LISTED:
+            say(f'  ... {len(result.rejects) - _LISTED} more: motionunion query "select * from rejects"')
+    if result.standing_rejects:
+        say(f"{result.standing_rejects} refused by an earlier run and unchanged since, not tried again "
+            '(motionunion query "select * from rejects").')  # fmt: skip
+    say("Next: motionunion stats")
+
+
+def _show_plan(plan: Plan) -> None:
+    _show_skipped(plan.skipped)
+    rows = [
+        (one.source, ", ".join(one.roots), one.files, one.up_to_date, f"{one.bytes / 1e6:.1f}", f"{one.seconds:.0f} s",
+         f"{one.disk_bytes / 1e6:.1f}") for one in plan.sources
+    ]  # fmt: skip
+    columns = ("source", "found in", "files", "known already", "MB to read", "one core", "MB on disk")
+    where = plan.store if plan.exists else f"{plan.store} (to be made)"
+    note = f"About {plan.seconds:.0f} s with {plan.jobs} processes ({plan.tasks} tasks). Nothing was written."
+    show_table(f"Would read into {where}", columns, rows, note=note)
+    for what in plan.missing:
+        say(f"missing: {what}")
+
+
+def _show_skipped(skipped: list[dict[str, Any]]) -> None:
+    for one in skipped[:_LISTED]:
+        count = f" ({one['count']} files)" if one["count"] > 1 else ""
+        say(f"skipped: {one['path']}{count}: {one['reason']}")
+    if len(skipped) > _LISTED:
+        say(f"skipped: {sum(one['count'] for one in skipped[_LISTED:])} more files (--json lists them)")

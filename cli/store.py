@@ -1,0 +1,144 @@
+"""`motionunion stats`, `check`, `query`, `show`: what is in a store."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from cli.options import DEFAULT_STORE, JsonOption, StoreOption
+from cli.show import say, show_json, show_table
+
+
+def stats(store: StoreOption = DEFAULT_STORE, as_json: JsonOption = False) -> None:
+    """Count clips, hours, captions, frame rates, splits and rejects, per source and in all."""
+    from motionunion.store.store import open_store
+
+    with open_store(store) as opened:
+        found = opened.stats()
+    if as_json:
+        show_json(found)
+        return
+    columns = ("source", "clips", "frames", "hours", "share", "fps", "captions", "train / val / test", "rejects")
+    rows = [_stats_row(one["source"], one) for one in found["sources"]]
+    if len(rows) > 1:
+        rows.append(_stats_row("in all", {**found, "share": 1.0 if found["hours"] else 0.0}))
+    show_table(f"{store}, commit {found['commit']}", columns, rows, note=_stats_note(found))
+
+
+def _stats_row(name: str, one: dict[str, Any]) -> tuple[object, ...]:
+    splits = " / ".join(f"{count:,}" for count in one["splits"].values())
+    rates = ", ".join(f"{rate:g}" for rate in one["fps"])
+    rejects = f"{one['rejects']:,} ({one['rejects_share']:.1%})" if one["rejects"] else "0"
+    return (name, one["clips"], one["frames"], f"{one['hours']:.2f}", f"{one['share']:.1%}", rates, one["captions"], splits,
+            rejects)  # fmt: skip
+
+
+def _stats_note(found: dict[str, Any]) -> str:
+    notes = []
+    if found["template_body"]:
+        notes.append(
+            f"{found['template_body']:,} clips move the template body: nothing computed from them is comparable with "
+            "published numbers (motionunion ingest --body-models DIR)."
+        )
+    if found["synthetic"]:
+        notes.append(f"{found['synthetic']:,} clips are synthetic.")
+    if found["captions_waiting"] or found["segments_waiting"]:
+        notes.append(
+            f"{found['captions_waiting']:,} captions and {found['segments_waiting']:,} segments wait for clips that are not "
+            "here."
+        )
+    if found["rejects"]:
+        reasons = ", ".join(f"{count:,} {reason}" for reason, count in found["reject_reasons"].items())
+        notes.append(f'Rejects: {reasons}. List: motionunion query "select * from rejects"')
+    if not found["clips"]:
+        notes.append("No clips yet: motionunion ingest PATH brings some.")
+    return "\n".join((*notes, f"Fingerprint {found['fingerprint'][:16]}"))
+
+
+def check(store: StoreOption = DEFAULT_STORE, as_json: JsonOption = False) -> None:
+    """Verify every commit, shard, clip and index of a store. Exits 4 where something is damaged."""
+    from dataclasses import asdict
+
+    from cli.progress import TerminalProgress
+    from motionunion.store.check import check_store
+
+    with TerminalProgress() as progress:
+        report = check_store(store, progress)
+    if as_json:
+        show_json({**asdict(report), "sound": report.sound})
+    elif report.sound:
+        show_table(
+            f"{store} is sound",
+            ("commits", "shards", "clips", "MB", "dangling files"),
+            [(report.commits, report.shards, report.clips, f"{report.bytes / 1e6:.1f}", len(report.dangling))],
+        )
+    else:
+        rows = [(one["file"], one["problem"]) for one in report.damage]
+        show_table(f"{store} is damaged", ("file", "problem"), rows)
+        say("Ingest the sources again into a new store, or restore these files from a backup.")
+    if not report.sound:
+        raise typer.Exit(4)
+
+
+def query(
+    sql: Annotated[
+        str, typer.Argument(metavar="SQL", help='e.g. "select source, count(*) from clips group by source"')
+    ],
+    store: StoreOption = DEFAULT_STORE,
+    as_json: JsonOption = False,
+) -> None:
+    """Ask a store in SQL (DuckDB, read-only). Tables: clips, captions, segments, rejects, receipts."""
+    from motionunion.store.store import open_store
+
+    with open_store(store) as opened:
+        answer = opened.sql(sql)
+    if as_json:
+        show_json({"columns": answer.columns, "rows": [list(row) for row in answer.rows()]})
+    else:
+        show_table("", answer.columns, answer.rows(), note=f"{answer.height:,} rows")
+
+
+def show(
+    clip: Annotated[str, typer.Argument(metavar="CLIP", help="Id or its beginning, key, uid, or name of a segment.")],
+    store: StoreOption = DEFAULT_STORE,
+    gif: Annotated[
+        Path | None, typer.Option("--gif", help="Also draw the motion into this GIF.", show_default=False)
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show one clip: what it is, where it comes from, what is said about it, and if wanted a picture."""
+    from motionunion.store.describe import describe, find_clip
+    from motionunion.store.store import open_store
+
+    with open_store(store) as opened:
+        clip_id = find_clip(opened, clip)
+        found = describe(opened, clip_id)
+        if gif is not None:
+            _draw(opened.clip(clip_id), gif)
+            found["gif"] = str(gif)
+    if as_json:
+        show_json(found)
+        return
+    rows = [(name, value) for name, value in found.items() if name not in ("captions", "segments")]
+    show_table(f"{found['source']} {found['key']}", ("", "value"), [(name, _plain(value)) for name, value in rows])
+    for table, columns in (("segments", ("name", "layer", "start_s", "end_s", "split")),
+                           ("captions", ("text", "layer", "segment", "start_s", "end_s", "generator"))):  # fmt: skip
+        if found[table]:
+            show_table(table, columns, [tuple(one[column] for column in columns) for one in found[table]])
+
+
+def _draw(clip: Any, path: Path) -> None:
+    from motionunion.render import write_gif
+    from motionunion.resample import world_joints
+
+    write_gif(world_joints(clip), float(clip.fps), path, title=clip.key)
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {one}" for name, one in value.items()) or None
+    if isinstance(value, list):
+        return ", ".join(str(one) for one in value) or None
+    return value

@@ -1,0 +1,81 @@
+"""What is in a store, counted: per source and in all."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from motionunion.clip import SPLITS
+
+if TYPE_CHECKING:
+    from motionunion.store.store import Store
+
+_PER_SOURCE = """
+    WITH of_clip AS (
+        SELECT clip_id, count(*) AS captions FROM captions WHERE clip_id IS NOT NULL GROUP BY clip_id
+    )
+    SELECT source, count(*) AS clips, sum(frames)::BIGINT AS frames, sum(seconds) / 3600 AS hours,
+        list_sort(list(DISTINCT fps)) AS fps, sum(coalesce(captions, 0))::BIGINT AS captions,
+        count(captions) AS captioned_clips, count(*) FILTER (body = 'template') AS template_body,
+        count(*) FILTER (list_contains(flags, 'synthetic')) AS synthetic,
+        count(*) FILTER (shipped IS NOT NULL) AS shipped, first(licence ORDER BY licence) AS licence
+    FROM clips LEFT JOIN of_clip USING (clip_id) GROUP BY source ORDER BY source
+"""
+_SUMS = ("clips", "frames", "hours", "captions", "captioned_clips", "template_body", "synthetic", "shipped")
+
+
+def summarise(store: Store) -> dict[str, Any]:
+    """Clips, frames, hours, captions, frame rates, splits and rejects, in all and per source.
+
+    Returns:
+        The sums; `splits` and `reject_reasons` as name to count; `fingerprint`, `commit`, `store`; `captions` counts those
+        that speak of a clip in the store, `captions_waiting` those whose clip has not been ingested; `sources` is a list
+        of one object per source, in which `share` is the source's share of all hours, and `rejects_share` the rejects
+        among everything it read.
+    """
+    sources = {row["source"]: {**row, "splits": _no_splits(), "rejects": 0} for row in _dicts(store, _PER_SOURCE)}
+    for source, rejects in store.rows("SELECT source, count(*) FROM rejects GROUP BY source ORDER BY source"):
+        sources.setdefault(source, _without_clips(source))["rejects"] = rejects
+    for source, split, clips in store.rows("SELECT source, split, count(*) FROM clips GROUP BY ALL"):
+        sources[source]["splits"][split] = clips
+    total = {name: sum(source[name] for source in sources.values()) for name in (*_SUMS, "rejects")}
+    for source in sources.values():
+        source["share"] = source["hours"] / total["hours"] if total["hours"] else 0.0
+        source["rejects_share"] = _share(source["rejects"], source["clips"])
+    return {
+        "store": str(store.root),
+        "commit": store.commit,
+        "fingerprint": store.fingerprint(),
+        **total,
+        "rejects_share": _share(total["rejects"], total["clips"]),
+        "captions_waiting": _one(store, "SELECT count(*) FROM captions WHERE clip_id IS NULL"),
+        "segments": _one(store, "SELECT count(*) FROM segments WHERE clip_id IS NOT NULL"),
+        "segments_waiting": _one(store, "SELECT count(*) FROM segments WHERE clip_id IS NULL"),
+        "fps": sorted({rate for source in sources.values() for rate in source["fps"]}),
+        "splits": {split: sum(source["splits"][split] for source in sources.values()) for split in SPLITS},
+        "reject_reasons": dict(
+            store.rows("SELECT reason, count(*) AS n FROM rejects GROUP BY reason ORDER BY n DESC, reason")
+        ),
+        "sources": [sources[name] for name in sorted(sources)],
+    }
+
+
+def _dicts(store: Store, query: str) -> list[dict[str, Any]]:
+    return store.sql(query).to_dicts()
+
+
+def _one(store: Store, query: str) -> int:
+    return int(store.rows(query)[0][0])
+
+
+def _share(part: int, rest: int) -> float:
+    return part / (part + rest) if part else 0.0
+
+
+def _no_splits() -> dict[str, int]:
+    return dict.fromkeys(SPLITS, 0)
+
+
+def _without_clips(source: str) -> dict[str, Any]:
+    """A source of which nothing but rejects is in the store."""
+    counts = dict.fromkeys(_SUMS, 0)
+    return {"source": source, **counts, "hours": 0.0, "fps": [], "licence": None, "splits": _no_splits(), "rejects": 0}

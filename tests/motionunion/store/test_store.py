@@ -1,0 +1,159 @@
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from motionunion.clip import Caption, Segment
+from motionunion.errors import MissingInput, StoreError, UsageError
+from motionunion.store.store import open_store
+
+
+def assert_same(one, other):
+    for field in dataclasses.fields(one):
+        left, right = getattr(one, field.name), getattr(other, field.name)
+        if isinstance(left, np.ndarray):
+            assert left.dtype == right.dtype, field.name
+            np.testing.assert_array_equal(left, right, err_msg=field.name)
+        elif field.name == "face":
+            assert left.keys() == right.keys()
+            for part in left:
+                np.testing.assert_array_equal(left[part], right[part])
+        elif field.name == "shipped" and left is not None:
+            assert left.representation == right.representation
+            assert left.features_TD.dtype == right.features_TD.dtype
+            assert left.features_TD.tobytes() == right.features_TD.tobytes()
+        else:
+            assert left == right, field.name
+
+
+def test_every_field_of_a_clip_comes_back_bit_for_bit(desk, everything_clip):
+    store = desk.commit(desk.receipt(clips=(everything_clip,)))
+    assert_same(everything_clip, store.clip(everything_clip.clip_id))
+
+
+def test_a_clip_of_joints_comes_back(desk, make_clip):
+    clip = make_clip("joints", joints=True)
+    store = desk.commit(desk.receipt(clips=(clip,)))
+    assert_same(clip, store.clip(clip.clip_id))
+    assert store.clip(clip.clip_id).kind == "joints"
+
+
+def test_clips_are_found_across_row_groups_and_filtered(desk, make_clip):
+    clips = tuple(make_clip(f"walk{number:03d}", frames=4000) for number in range(9))
+    store = desk.commit(desk.receipt(clips=clips))
+    assert store.rows("SELECT max(row_group) FROM clips")[0][0] >= 3
+    assert [clip.key for clip in store.clips(where="key >= 'walk005'")] == [f"walk{n:03d}" for n in range(5, 9)]
+    wanted = [clips[7].clip_id, clips[2].clip_id]
+    for read, made in zip(store.read_clips(wanted), (clips[2], clips[7]), strict=True):
+        assert_same(read, made)
+    by_split = [clip.key for split in ("train", "val", "test") for clip in store.clips(split=split)]
+    assert sorted(by_split) == [clip.key for clip in clips]
+
+
+def test_unknown_clip_and_bad_queries_are_refused_with_a_reason(desk, make_clip):
+    store = desk.commit(desk.receipt(clips=(make_clip("a"),)))
+    with pytest.raises(MissingInput, match="no clip of this id"):
+        store.clip("f" * 32)
+    with pytest.raises(UsageError, match="no_such_column"):
+        store.sql("SELECT no_such_column FROM clips")
+    with pytest.raises(UsageError, match="read-only"):
+        store.sql("DELETE FROM clips")
+    with pytest.raises(UsageError):
+        store.sql("SELECT * FROM read_csv('/etc/passwd')")
+    with pytest.raises(UsageError, match="split"):
+        next(store.clips(split="dev"))
+
+
+def test_a_reader_keeps_its_commit_while_others_are_made(desk, make_clip):
+    desk.commit(desk.receipt(clips=(make_clip("a"),)))
+    reader = open_store(desk.path)
+    assert reader.rows("SELECT count(*) FROM clips") == [(1,)]
+    late = open_store(desk.path)  # has not opened its index yet
+    desk.commit(desk.receipt(clips=(make_clip("b"),))).stats()
+    assert reader.rows("SELECT count(*) FROM clips") == [(1,)]
+    assert late.rows("SELECT count(*) FROM clips") == [(1,)]
+    assert open_store(desk.path).rows("SELECT count(*) FROM clips") == [(2,)]
+
+
+def test_the_index_is_rebuilt_when_deleted_or_damaged(desk, make_clip):
+    store = desk.commit(desk.receipt(clips=(make_clip("a"),)))
+    fingerprint = store.fingerprint()
+    store.close()
+    (index,) = (desk.path / "index").glob("*.duckdb")
+    index.unlink()
+    assert open_store(desk.path).fingerprint() == fingerprint
+    (index,) = (desk.path / "index").glob("*.duckdb")
+    index.write_bytes(b"no database")
+    assert open_store(desk.path).fingerprint() == fingerprint
+
+
+def test_captions_find_their_clip_whichever_comes_first(desk, make_clip):
+    clip = make_clip("a")
+    caption = Caption(uid=clip.uid, text="a person walks", layer="mine")
+    segment = Segment(uid=clip.uid, name="000001", layer="mine", start_s=0.0, end_s=0.5, split="test")
+    store = open_store(desk.path)
+    store.append({"captions": [caption], "segments": [segment]}, source="mine", key="captions.csv")
+    before = open_store(desk.path)
+    assert before.rows("SELECT clip_id, text FROM captions") == [(None, "a person walks")]
+    after = desk.commit(desk.receipt(clips=(clip,)))
+    assert after.rows("SELECT clip_id, text FROM captions") == [(clip.clip_id, "a person walks")]
+    assert after.rows("SELECT clip_id, name, split FROM segments") == [(clip.clip_id, "000001", "test")]
+    assert after.rows("SELECT split, official_split FROM clips") == [("test", None)]
+
+
+def test_appending_again_supersedes_and_the_same_again_commits_nothing(desk):
+    def said(*texts: str) -> dict:
+        return {"captions": [Caption(uid="x", text=text, layer="mine") for text in texts]}
+
+    store = open_store(desk.path)
+    assert store.append(said("one", "two"), source="mine", key="f") == 1
+    assert store.append(said("one", "two"), source="mine", key="f") == 1
+    assert store.append(said("three"), source="mine", key="f") == 2
+    assert open_store(desk.path).rows("SELECT text FROM captions") == [("three",)]
+    assert store.append({}, source="mine", key="f") == 3
+    assert open_store(desk.path).rows("SELECT text FROM captions") == []
+    with pytest.raises(ValueError, match="clips"):
+        store.append({"clips": []}, source="mine", key="f")
+
+
+def test_what_is_no_store_is_refused_with_the_command_that_helps(tmp_path: Path):
+    with pytest.raises(MissingInput, match="motionunion ingest"):
+        open_store(tmp_path / "nowhere")
+    (tmp_path / "file").write_text("x")
+    for create in (False, True):
+        with pytest.raises(StoreError, match="is a file"):
+            open_store(tmp_path / "file", create=create)
+    with pytest.raises(StoreError, match="holds other files"):
+        open_store(tmp_path, create=True)
+    with pytest.raises(UsageError, match="remote"):
+        open_store("s3://bucket/store")
+
+
+def test_an_empty_store_answers_everything(desk):
+    store = open_store(desk.path)
+    assert store.commit == 0
+    assert list(store.clips()) == []
+    assert store.rows("SELECT count(*) FROM captions") == [(0,)]
+    assert store.sql("SELECT * FROM rejects").height == 0
+    assert len(store.fingerprint()) == 64
+
+
+def test_a_damaged_clip_is_never_served(desk, make_clip):
+    clip = make_clip("a", frames=2000)
+    store = desk.commit(desk.receipt(clips=(clip,)))
+    store.fingerprint()
+    (path,) = (desk.path / "shards").glob("clips-*")
+    data = bytearray(path.read_bytes())
+    path.chmod(0o644)
+    for place in np.random.default_rng(0).integers(4, len(data) - 8, size=40):
+        damaged = data.copy()
+        damaged[place] ^= 0x40
+        path.write_bytes(damaged)
+        try:
+            read = store.clip(clip.clip_id)
+        except StoreError:
+            continue
+        assert_same(read, clip)  # the byte was one that no value depends on

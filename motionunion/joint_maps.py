@@ -47,8 +47,8 @@ class JointMap:
     """One known skeleton."""
 
     skeleton_id: str
-    names: tuple[str, ...]
-    """The file's joints, in file order: what the skeleton is recognised by."""
+    names: tuple[tuple[str, ...], ...]
+    """The file's joints, in file order, in every known spelling: what the skeleton is recognised by."""
     places: tuple[Place, ...]
     """In SMPL-22 order."""
 
@@ -70,19 +70,21 @@ class JointMap:
         return weights
 
 
-def _map(skeleton_id: str, names: str, places: dict[str, str | Place]) -> JointMap:
+def _map(skeleton_id: str, names: tuple[str, ...], places: dict[str, str | Place]) -> JointMap:
     ordered = (places[name] for name in SMPL22_NAMES)
     return JointMap(
         skeleton_id,
-        tuple(names.split()),
+        tuple(tuple(spelling.split()) for spelling in names),
         tuple(Place(place, place, place) if isinstance(place, str) else place for place in ordered),
     )
 
 
 _BANDAI = _map(
     "bandai_namco",
-    "joint_Root Hips Spine Chest Neck Head Shoulder_L UpperArm_L LowerArm_L Hand_L Shoulder_R UpperArm_R LowerArm_R "
-    "Hand_R UpperLeg_L LowerLeg_L Foot_L Toes_L UpperLeg_R LowerLeg_R Foot_R Toes_R",
+    (
+        "joint_Root Hips Spine Chest Neck Head Shoulder_L UpperArm_L LowerArm_L Hand_L Shoulder_R UpperArm_R "
+        "LowerArm_R Hand_R UpperLeg_L LowerLeg_L Foot_L Toes_L UpperLeg_R LowerLeg_R Foot_R Toes_R",
+    ),
     {
         "pelvis": "Hips",
         "left_hip": "UpperLeg_L",
@@ -110,8 +112,10 @@ _BANDAI = _map(
 )
 _XSENS = _map(
     "xsens_100style",
-    "Hips Chest Chest2 Chest3 Chest4 Neck Head RightCollar RightShoulder RightElbow RightWrist LeftCollar LeftShoulder "
-    "LeftElbow LeftWrist RightHip RightKnee RightAnkle RightToe LeftHip LeftKnee LeftAnkle LeftToe",
+    (
+        "Hips Chest Chest2 Chest3 Chest4 Neck Head RightCollar RightShoulder RightElbow RightWrist LeftCollar "
+        "LeftShoulder LeftElbow LeftWrist RightHip RightKnee RightAnkle RightToe LeftHip LeftKnee LeftAnkle LeftToe",
+    ),
     {
         "pelvis": "Hips",
         "left_hip": "LeftHip",
@@ -139,8 +143,10 @@ _XSENS = _map(
 )
 _LAFAN1 = _map(
     "lafan1",
-    "Hips LeftUpLeg LeftLeg LeftFoot LeftToe RightUpLeg RightLeg RightFoot RightToe Spine Spine1 Spine2 Neck Head "
-    "LeftShoulder LeftArm LeftForeArm LeftHand RightShoulder RightArm RightForeArm RightHand",
+    (
+        "Hips LeftUpLeg LeftLeg LeftFoot LeftToe RightUpLeg RightLeg RightFoot RightToe Spine Spine1 Spine2 Neck Head "
+        "LeftShoulder LeftArm LeftForeArm LeftHand RightShoulder RightArm RightForeArm RightHand",
+    ),
     {
         "pelvis": "Hips",
         "left_hip": "LeftUpLeg",
@@ -166,11 +172,18 @@ _LAFAN1 = _map(
         "right_wrist": "RightHand",
     },
 )
-_CMU = _map(
-    "cmu_cgspeed",
+_CMU_NAMES = (
     "Hips LHipJoint LeftUpLeg LeftLeg LeftFoot LeftToeBase RHipJoint RightUpLeg RightLeg RightFoot RightToeBase "
     "LowerBack Spine Spine1 Neck Neck1 Head LeftShoulder LeftArm LeftForeArm LeftHand LeftFingerBase LeftHandIndex1 "
-    "LThumb RightShoulder RightArm RightForeArm RightHand RightFingerBase RightHandIndex1 RThumb",
+    "LThumb RightShoulder RightArm RightForeArm RightHand RightFingerBase RightHandIndex1 RThumb"
+)
+_CMU = _map(
+    "cmu_cgspeed",
+    # One of cgspeed's releases calls the finger joints otherwise; nothing else differs.
+    (
+        _CMU_NAMES,
+        _CMU_NAMES.replace("LeftHandIndex1", "LFingers").replace("RightHandIndex1", "RFingers"),
+    ),
     {
         "pelvis": "Hips",
         "left_hip": "LeftUpLeg",
@@ -200,7 +213,7 @@ _CMU = _map(
 JOINT_MAPS: dict[str, JointMap] = {joint_map.skeleton_id: joint_map for joint_map in (_BANDAI, _XSENS, _LAFAN1, _CMU)}
 """Every known BVH skeleton by its id. (`smpl22` needs no map: it is the target.)"""
 
-_BY_NAMES = {joint_map.names: joint_map.skeleton_id for joint_map in JOINT_MAPS.values()}
+_BY_NAMES = {names: joint_map.skeleton_id for joint_map in JOINT_MAPS.values() for names in joint_map.names}
 
 
 def skeleton_id_of(names: tuple[str, ...]) -> str | None:

@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 from motionunion.sources.amass import Amass
+from motionunion.sources.bandai_namco import BandaiNamco
 from motionunion.sources.base import Claim, Folder, Reading, ReadOptions, Skip, Source
+from motionunion.sources.cmu_bvh import CmuCgspeed
 from motionunion.sources.humanml3d import HumanML3D
+from motionunion.sources.lafan1 import Lafan1
+from motionunion.sources.style100 import Style100
 
 __all__ = ["SOURCES", "Claim", "Folder", "ReadOptions", "Reading", "Skip", "Source"]
 
-_READERS: tuple[Source, ...] = (HumanML3D(), Amass("smplh"), Amass("smplx"))
+_READERS: tuple[Source, ...] = (
+    HumanML3D(),
+    Amass("smplh"),
+    Amass("smplx"),
+    BandaiNamco(1),
+    BandaiNamco(2),
+    Style100(),
+    Lafan1(),
+    CmuCgspeed(),
+)
 
 SOURCES: dict[str, Source] = {reader.name: reader for reader in _READERS}
 """Every reader by name, in the order in which they are asked: whole folders before single files."""

@@ -1,0 +1,193 @@
+"""From what a file says to what the store keeps: SMPL-22, metres, +Y up, identity, provenance, and whether it can be true.
+
+Nothing is resampled, cropped or repaired here. Axes are changed by proper rotations only: z-up to y-up is (x, y, z) ->
+(x, z, -y), a quarter turn; the bare exchange of y and z would mirror the body.
+
+Shapes: T frames, J joints of the source.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from manifests import source_manifest
+from motionunion import rotation
+from motionunion.clip import Clip, RawClip
+from motionunion.digest import canonical_json, sha256_file, sha256_hex
+from motionunion.errors import ClipError
+from motionunion.joint_maps import JOINT_MAPS
+from motionunion.plausibility import implausibilities
+from motionunion.rest_pose import align, largest_error_m, pose_file
+from motionunion.skeleton import Skeleton
+
+FloatArray = npt.NDArray[np.float64]
+
+VERSION = 1
+"""Raised whenever the same file would give other values here; readers have versions of their own."""
+
+# World rotation that brings the file's up axis to +Y.
+_TO_Y_UP = {"y": rotation.from_rotvec([0.0, 0.0, 0.0]), "z": rotation.from_rotvec([-np.pi / 2, 0.0, 0.0])}
+
+
+def clip_id(source: str, key: str, interval: tuple[float, float] | None = None) -> str:
+    """Identity of a clip: 32 hex digits over its source, its key and, for a part of a file, the seconds it spans."""
+    return sha256_hex(canonical_json([source, key, interval]))[:32]
+
+
+def normalise(raw: RawClip) -> Clip:
+    """Bring one clip to the store's form.
+
+    Raises:
+        ClipError: For a motion that cannot be what it claims: `too_short`, `non_finite`, `bad_frame_rate`, `no_valid_frames`, or
+            one of the reasons of `motionunion.plausibility`. A clip that ships ready-made features is not refused for being
+            implausible, but flagged with the reason: an official data set is read as it is.
+    """
+    motion = raw.quats_TJ4 if raw.quats_TJ4 is not None else raw.joints_TJ3
+    if motion is None or (raw.quats_TJ4 is None) == (raw.joints_TJ3 is None):
+        raise ValueError("a raw clip has either rotations or joints")
+    frames = len(motion)
+    valid = raw.valid or (0, frames)
+    _check_frames(raw, motion, valid)
+    turn = _TO_Y_UP[raw.up]
+    if raw.joints_TJ3 is not None:
+        clip = _joints_only(raw, turn, frames, valid)
+    elif raw.skeleton_id == "smpl22":
+        clip = _smpl(raw, turn, frames, valid)
+    else:
+        clip = _bvh(raw, turn, frames, valid)
+    return clip
+
+
+def _check_frames(raw: RawClip, motion: npt.NDArray[np.floating], valid: tuple[int, int]) -> None:
+    where = raw.ref.path
+    if raw.fps <= 0:
+        raise ClipError(f"{where}: {raw.fps} frames a second; a rate must be above 0", reason="bad_frame_rate")
+    if len(motion) < 2:
+        raise ClipError(f"{where}: {len(motion)} frame; a motion needs two at least", reason="too_short")
+    if not 0 <= valid[0] < valid[1] <= len(motion):
+        raise ClipError(f"{where}: no frame of real motion (valid {valid} of {len(motion)})", reason="no_valid_frames")
+    for name, values in (("motion", motion), ("root", raw.root_T3)):
+        if values is not None and not np.isfinite(values).all():
+            bad = np.flatnonzero(~np.isfinite(values).reshape(len(values), -1).all(axis=1))
+            raise ClipError(
+                f"{where}: {name} is not finite in {len(bad)} of {len(values)} frames, first in frame {bad[0]}: cut these "
+                "frames out",
+                reason="non_finite",
+            )
+
+
+def _joints_only(raw: RawClip, turn: FloatArray, frames: int, valid: tuple[int, int]) -> Clip:
+    joints = rotation.rotate(turn, np.asarray(raw.joints_TJ3, dtype=np.float64) * raw.unit_m)
+    return _clip(raw, frames, valid, _judge(raw, joints, None, valid), joints_T22x3=joints.astype(np.float32))
+
+
+def _smpl(raw: RawClip, turn: FloatArray, frames: int, valid: tuple[int, int]) -> Clip:
+    quats, root = _turned(raw, turn)
+    offsets = raw.skeleton.offsets_J3.astype(np.float64) * raw.unit_m
+    joints = pose_file(Skeleton(raw.skeleton.names, raw.skeleton.parents, offsets), quats, root)[1]
+    return _clip(
+        raw,
+        frames,
+        valid,
+        _judge(raw, joints, offsets, valid),
+        rotvecs_T22x3=rotation.to_rotvec(quats).astype(np.float32),
+        root_T3=root.astype(np.float32),
+        offsets_22x3=offsets.astype(np.float32),
+    )
+
+
+def _bvh(raw: RawClip, turn: FloatArray, frames: int, valid: tuple[int, int]) -> Clip:
+    quats, root = _turned(raw, turn)
+    skeleton = Skeleton(raw.skeleton.names, raw.skeleton.parents, raw.skeleton.offsets_J3 * raw.unit_m)
+    aligned = align(skeleton, raw.skeleton_id, *pose_file(skeleton, quats, root))
+    flags = _judge(raw, aligned.joints_T22x3, aligned.offsets_22x3, valid)
+    mask = JOINT_MAPS[raw.skeleton_id].joint_mask
+    rotvecs = rotation.to_rotvec(aligned.quats_T22x4).astype(np.float32)
+    offsets = aligned.offsets_22x3.astype(np.float32)
+    return _clip(
+        raw,
+        frames,
+        valid,
+        flags,
+        rotvecs_T22x3=rotvecs,
+        root_T3=aligned.root_T3.astype(np.float32),
+        offsets_22x3=offsets,
+        joint_mask=mask,
+        fk_error_m=largest_error_m(rotvecs, offsets, aligned.joints_T22x3, mask),
+    )
+
+
+def _turned(raw: RawClip, turn: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Local rotations and root path (metres) with +Y up: only the first joint's rotation is a world rotation."""
+    quats = np.array(raw.quats_TJ4, dtype=np.float64)
+    quats[:, 0] = rotation.multiply(turn, quats[:, 0])
+    return quats, rotation.rotate(turn, np.asarray(raw.root_T3, dtype=np.float64) * raw.unit_m)
+
+
+def _judge(
+    raw: RawClip, joints_T22x3: FloatArray, offsets_22x3: FloatArray | None, valid: tuple[int, int]
+) -> tuple[str, ...]:
+    found = implausibilities(joints_T22x3[valid[0] : valid[1]], offsets_22x3)
+    if found and raw.shipped is None:
+        reason, problem = next(iter(found.items()))
+        raise ClipError(f"{raw.ref.path}: {problem}", reason=reason)
+    return tuple(found)
+
+
+def _clip(raw: RawClip, frames: int, valid: tuple[int, int], flags: tuple[str, ...], **values: object) -> Clip:
+    ref = raw.ref
+    return Clip(
+        clip_id=clip_id(ref.source, ref.key),
+        source=ref.source,
+        key=ref.key,
+        uid=ref.uid,
+        group=raw.group or ref.uid,
+        fps=raw.fps,
+        frames=frames,
+        body=raw.body,
+        valid=valid,
+        official_split=raw.official_split,
+        gender=raw.gender,
+        betas=_float32(raw.betas),
+        hands_T90=_float32(raw.hands_T90),
+        face={name: track.astype(np.float32) for name, track in raw.face.items()},
+        shipped=raw.shipped,
+        labels=dict(raw.labels),
+        flags=(*raw.flags, *(flag for flag in flags if flag not in raw.flags)),
+        provenance=_provenance(raw),
+        **values,  # type: ignore[arg-type]
+    )
+
+
+def _float32(values: npt.NDArray[np.floating] | None) -> npt.NDArray[np.float32] | None:
+    return None if values is None else values.astype(np.float32)
+
+
+def _provenance(raw: RawClip) -> dict[str, str]:
+    from motionunion.sources import SOURCES  # here, for the readers' own modules may come to need this one
+
+    inputs = raw.inputs or (raw.ref.path,)
+    name, digest = _named_digest(inputs, raw.ref.root)
+    reader = SOURCES[raw.ref.source]
+    return {
+        "file": name,
+        "sha256": digest,
+        "reader": f"{reader.name}/{reader.version} normalise/{VERSION}",
+        "licence": str(source_manifest(raw.ref.source)["licence"]),
+        "up": raw.up,
+        "unit_m": repr(raw.unit_m),
+        "skeleton_id": raw.skeleton_id,
+    }
+
+
+def _named_digest(inputs: tuple[Path, ...], root: Path) -> tuple[str, str]:
+    """Name of the main file below the root, and the digest of all: the file's own, or that of `digest  name` lines."""
+    names = [path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name for path in inputs]
+    digests = [sha256_file(path) for path in inputs]
+    if len(digests) == 1:
+        return names[0], digests[0]
+    lines = "".join(f"{digest}  {name}\n" for digest, name in zip(digests, names, strict=True))
+    return names[0], sha256_hex(lines.encode())

@@ -1,0 +1,86 @@
+"""The CMU motion capture database in cgspeed's BVH conversions."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+
+from motionunion.captions import read_text
+from motionunion.clip import ClipRef
+from motionunion.formats.bvh import Bvh
+from motionunion.sources.base import Folder
+from motionunion.sources.bvh_source import BvhSource, Description
+
+_INDEX = "cmu-mocap-index-text.txt"
+_INDEX_ROW = re.compile(r"^(\d{2,3}_\d{2})\s+(\S.*?)\s*$", re.MULTILINE)
+_FIRST_ROW = re.compile(rb"Frame[ \t]+Time[^\n]*\n([^\n]*)\n", re.IGNORECASE)
+
+
+class CmuCgspeed(BvhSource):
+    """CMU Graphics Lab motion capture, converted to BVH by B. Hahne (cgspeed.com).
+
+    Free for all uses. About 2,500 takes, 120 fps, +Y up, one length unit is 1/0.45 inch = 0.05644 m. Six joints have
+    bones of zero length. The converter put a T-pose before every take: frame 0, whose angles are whole degrees, is kept
+    and lies outside `valid`. That frame, or a take's number in the name (`01_01.bvh`, `12_01_walk.bvh`), tells these files
+    from others on the same skeleton. Takes are in AMASS too, so the uid is AMASS's: captions of HumanML3D's
+    index fit, and both copies share a side of every split. Captions come from cgspeed's `cmu-mocap-index-text.txt`,
+    where it lies in the folder of the files or in one of the two above.
+    """
+
+    name = "cmu_cgspeed"
+    skeleton_id = "cmu_cgspeed"
+    pattern = re.compile(r"(?P<subject>\d{2,3})_(?P<take>\d{2})(?!\d)")
+
+    def owns(self, folder: Folder, file: str) -> bool:
+        """Whether the name holds a take's number, or the first frame is the converter's T-pose."""
+        if self.pattern.match(file):
+            return True
+        row = _FIRST_ROW.search(folder.head(file))
+        try:
+            return row is not None and _is_added_pose(np.array(row[1].split(), dtype=np.float64))
+        except ValueError:
+            return False
+
+    def companions(self, folder: Folder, file: str) -> tuple[Path, ...]:
+        """The index text in the files' own folder."""
+        return (folder.path / _INDEX,) if _INDEX in folder.names else ()
+
+    def uid(self, stem: str) -> str:
+        """AMASS's address of the take; the file's own where the name holds no take."""
+        found = self.pattern.match(stem)
+        if found is None:
+            return super().uid(stem)
+        return f"amass/cmu/{found['subject']}/{found['subject']}_{found['take']}"
+
+    def describe(self, ref: ClipRef, bvh: Bvh) -> Description:
+        """Subject and take from the name, the caption from the index text."""
+        frames = len(bvh.values_TC)
+        valid = (1, frames) if _is_added_pose(bvh.values_TC[0]) else (0, frames)
+        found = self.pattern.match(ref.path.stem)
+        if found is None:
+            return Description(labels={}, valid=valid)
+        index = _index_file(ref)
+        text = None if index is None else _descriptions(index).get(f"{found['subject']}_{found['take']}")
+        inputs = () if index is None or text is None else (index,)
+        return Description(text=text, generator="human", labels=found.groupdict(), valid=valid, inputs=inputs)
+
+
+def _is_added_pose(row: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> bool:
+    """Whether a row's angles are whole degrees and nearly all zero: no capture looks like this, the added T-pose does."""
+    angles = row[3:]
+    return bool((angles == np.round(angles)).all() and (angles == 0).mean() > 0.8)
+
+
+def _index_file(ref: ClipRef) -> Path | None:
+    for folder in (ref.path.parent, ref.path.parent.parent, ref.path.parent.parent.parent):
+        if (folder / _INDEX).is_file():
+            return folder / _INDEX
+    return None
+
+
+def _descriptions(path: Path) -> dict[str, str]:
+    """Take to description; takes that CMU does not describe (`Unknown`) are left out."""
+    rows = _INDEX_ROW.findall(read_text(path))
+    return {take: text for take, text in rows if text.lower() != "unknown"}

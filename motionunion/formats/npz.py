@@ -62,7 +62,7 @@ def member_heads(path: Path, names: Iterable[str] | None = None) -> dict[str, Ar
     with _open_archive(path) as archive:
         wanted = member_names(archive) if names is None else [n for n in names if n in set(member_names(archive))]
         for name in wanted:
-            with _guarded(path, name), archive.open(name + ".npy") as stream:
+            with _guarded(path, name), _member(archive, name, path) as stream:
                 heads[name] = _read_head(stream, path, name)
     return heads
 
@@ -155,9 +155,16 @@ def _guarded(path: Path, name: str | None) -> Iterator[None]:
         raise SourceFormatError(path, f"{where} cannot be unpacked ({error})", reason="corrupt") from error
 
 
+def _member(archive: zipfile.ZipFile, name: str, path: Path) -> IO[bytes]:
+    info = archive.getinfo(name + ".npy")
+    if not 0 <= info.header_offset < path.stat().st_size:
+        raise SourceFormatError(path, f"array {name!r} lies outside the file", reason="corrupt")
+    return archive.open(info)
+
+
 def _read_member(archive: zipfile.ZipFile, name: str, path: Path) -> Array:
     info = archive.getinfo(name + ".npy")
-    with _guarded(path, name), archive.open(info) as stream:
+    with _guarded(path, name), _member(archive, name, path) as stream:
         head = _read_head(stream, path, name)
         packed = path.stat().st_size if info.compress_type != zipfile.ZIP_STORED else info.compress_size
         if info.compress_size > path.stat().st_size or info.file_size > _DEFLATE_LIMIT * max(packed, 1) + 1024:
@@ -174,7 +181,7 @@ def _read_member(archive: zipfile.ZipFile, name: str, path: Path) -> Array:
 def _read_head(stream: IO[bytes], path: Path, name: str | None) -> ArrayHead:
     where = f"array {name!r}" if name else "the file"
     prefix = stream.read(10)
-    if prefix[:6] != npy_format.MAGIC_PREFIX:
+    if prefix[:6] != npy_format.MAGIC_PREFIX or len(prefix) < 10:
         reason = "truncated" if len(prefix) < 10 else "not_npy"
         raise SourceFormatError(path, f"{where} does not begin as a .npy does", reason=reason)
     version = (prefix[6], prefix[7])

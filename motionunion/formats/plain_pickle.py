@@ -20,7 +20,13 @@ MAX_BYTES = 1 << 30
 """Largest file read: SMPL-X models take about 500 MB as a pickle."""
 
 _SPARSE = ("csc_matrix", "csr_matrix", "coo_matrix")
-_NEWER = {"__builtin__": "builtins", "numpy._core.multiarray": "numpy.core.multiarray"}
+_ONE_NAME = {
+    "__builtin__": "builtins",
+    "copy_reg": "copyreg",
+    "numpy._core.multiarray": "numpy.core.multiarray",
+    "numpy._core.numeric": "numpy.core.numeric",
+}
+"""Modules that were renamed between Python 2 and 3, or NumPy 1 and 2."""
 
 
 def read_plain_pickle(path: Path) -> dict[str, Any]:
@@ -53,7 +59,7 @@ class _PlainUnpickler(pickle.Unpickler):
             import scipy.sparse
 
             return getattr(scipy.sparse, name)
-        known = _KNOWN.get((_NEWER.get(module, module), name))
+        known = _KNOWN.get((_ONE_NAME.get(module, module), name))
         if known is None:
             self._refuse(module, name)
         return known
@@ -78,6 +84,20 @@ def _empty_array(kind: type, shape: tuple[int, ...], code: bytes | str) -> np.nd
     return np.ndarray((0,), dtype="b")
 
 
+def _array_of_bytes(data: Any, dtype: Any, shape: tuple[int, ...], order: str) -> np.ndarray[Any, Any]:
+    """How NumPy writes an array since protocol 5: bytes first, so that a false shape cannot allocate."""
+    if not isinstance(data, bytes | bytearray) or np.dtype(dtype).hasobject:
+        raise pickle.UnpicklingError("an array without its bytes")
+    return np.frombuffer(data, dtype=dtype).reshape(shape, order="F" if order == "F" else "C")
+
+
+def _object_of_kind(kind: type, base: type, state: Any) -> Any:
+    """How protocols 0 and 1 begin an object; sparse matrices are the only ones that are plain data."""
+    if not kind.__module__.startswith("scipy.sparse") or base is not object or state is not None:
+        raise pickle.UnpicklingError("an object that is no plain data")
+    return object.__new__(kind)
+
+
 def _scalar(dtype: np.dtype[Any], data: Any) -> Any:
     raw = data.encode("latin1") if isinstance(data, str) else data
     if dtype.hasobject or not isinstance(raw, bytes) or len(raw) != dtype.itemsize:
@@ -98,6 +118,9 @@ _KNOWN: dict[tuple[str, str], Any] = {
     ("numpy", "dtype"): np.dtype,
     ("numpy.core.multiarray", "_reconstruct"): _empty_array,
     ("numpy.core.multiarray", "scalar"): _scalar,
+    ("numpy.core.numeric", "_frombuffer"): _array_of_bytes,
+    ("builtins", "object"): object,
+    ("copyreg", "_reconstructor"): _object_of_kind,
     ("_codecs", "encode"): _encode,
     ("collections", "OrderedDict"): OrderedDict,
 }

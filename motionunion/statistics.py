@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
@@ -80,7 +81,7 @@ class Statistics:
             with np.load(path, allow_pickle=False) as file:
                 known = json.loads(str(file["provenance"]))
                 return Statistics(mean=file["mean"], std=file["std"], **known)
-        except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
+        except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile) as error:
             raise MissingInput(
                 f"{path}: not readable as statistics of features ({error}); build them again from the store"
             ) from error

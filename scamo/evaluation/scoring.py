@@ -46,7 +46,10 @@ class Row:
 
     def as_plain(self) -> dict[str, Any]:
         """As JSON types."""
-        return {**asdict(self), "fid_items": self.items, "fid_is_flagged": self.fid_is_flagged}
+        precision = None if self.r_precision is None else list(self.r_precision)
+        return {
+            **asdict(self), "r_precision": precision, "fid_items": self.items, "fid_is_flagged": self.fid_is_flagged,
+        }  # fmt: skip
 
 
 def score_row(name: str, texts: Embeddings, motions: Embeddings, reference: Embeddings, seed: int) -> Row:

@@ -1,14 +1,24 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+import shutil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
+from motionunion.features import FeatureSet
+from motionunion.progress import SILENT
+from motionunion.representations import registry
 from motionunion.spans import Span, SpanCaption
+from scamo.evaluation.inputs import gather, open_evaluator
+from scamo.plan import train_ar
+from tokenizer.checkpoint import Tokenizer
+from tokenizer.config import ModelConfig as TokenizerConfig
+from tokenizer.encode import build_corpus
+from tokenizer.model import FSQVAE
 
 
 @pytest.fixture(scope="session")
@@ -34,17 +44,7 @@ MANNERS = ("slowly", "quickly", "happily", "sadly")
 SIDES = ("left", "right")
 
 
-@dataclass(frozen=True)
-class ToyFeatures:
-    """What the evaluation asks of a `FeatureSet`."""
-
-    representation: str
-    values: np.ndarray
-    offsets: np.ndarray
-    spans: list[Span]
-
-
-def make_toy(counts: dict[str, int], *, related: bool = True, tokens: bool = True, seed: int = 0) -> ToyFeatures:
+def make_toy(counts: dict[str, int], *, related: bool = True, tokens: bool = True, seed: int = 0) -> FeatureSet:
     """Spans whose captions say which pattern their features follow; with `related=False` captions are drawn freely.
 
     Every action, manner and side adds its own slow wave to the features, under noise.
@@ -70,8 +70,12 @@ def make_toy(counts: dict[str, int], *, related: bool = True, tokens: bool = Tru
                     body="own", captions=(SpanCaption(text=words, tokens=tagged if tokens else None),),
                 )
             )  # fmt: skip
-    offsets = np.cumsum([0, *(span.rows for span in spans)])
-    return ToyFeatures("hml263@20/compat", np.concatenate(values).astype(np.float32), offsets, spans)
+    return FeatureSet(
+        path=Path("nowhere"), representation="hml263@20/compat", key=f"toy-{seed}-{related}-{tokens}-{sorted(counts.items())}",
+        values=np.concatenate(values).astype(np.float32), spans=spans,
+        offsets=np.cumsum([0, *(span.rows for span in spans)]), fingerprint=f"toy-{seed}-{related}", commit=1,
+        store_uuid="toy", skipped=[], counts={},
+    )  # fmt: skip
 
 
 @pytest.fixture(scope="session")
@@ -79,6 +83,55 @@ def toy() -> Any:
     return make_toy
 
 
+def make_runs(features: FeatureSet, runs: Path) -> None:
+    """A tokenizer with random weights, its corpus, and a barely trained transformer."""
+    torch.manual_seed(0)
+    tokenizer = Tokenizer(
+        FSQVAE(TokenizerConfig(levels=(8, 6, 5), width=16)), mean_D=features.values.mean(0), std_D=features.values.std(0),
+        representation=features.representation, parameter_hash=registry.get(features.representation).parameter_hash,
+        codebook=256, provenance={},
+    )  # fmt: skip
+    tokenizer.save(runs / "tokenizers" / "toy")
+    build_corpus(tokenizer, "toy", features, runs)
+    train_ar(runs, model="tiny", steps=21, device="cpu")
+
+
 @pytest.fixture
+def open_toy(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Let an evaluation find these features behind any store path."""
+
+    def open_as(features: FeatureSet) -> None:
+        monkeypatch.setattr("motionunion.open_store", lambda path: None, raising=False)
+        monkeypatch.setattr("scamo.evaluation.inputs.build_features", lambda store, *rest: features)
+
+    return open_as
+
+
+@pytest.fixture(scope="session")
+def toy_runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[FeatureSet, Path]:
+    """192 training, 16 validation and 70 test spans, and runs made of them, stand-in included. For reading only."""
+    features = make_toy({"train": 192, "val": 16, "test": 70})
+    runs = tmp_path_factory.mktemp("runs")
+    make_runs(features, runs)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("motionunion.open_store", lambda path: None, raising=False)
+        patch.setattr("scamo.evaluation.inputs.build_features", lambda store, *rest: features)
+        patch.setattr("scamo.evaluation.standin.choose_preset", lambda device: ("tiny", "this is a test"))
+        found = gather("store", runs, None, "cpu", None, SILENT)
+        open_evaluator(found, runs, None, "cpu", 0, SILENT)
+    return features, runs
+
+
+@pytest.fixture
+def copy_of(tmp_path: Path) -> Any:
+    """A copy of a runs folder that a test may write into."""
+
+    def copy(runs: Path, name: str = "copy") -> Path:
+        return Path(shutil.copytree(runs, tmp_path / name))
+
+    return copy
+
+
+@pytest.fixture(autouse=True)
 def tiny_preset(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("scamo.evaluation.standin.choose_preset", lambda device: ("tiny", "this is a test"))

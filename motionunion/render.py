@@ -27,7 +27,7 @@ _RIGHT_JOINTS = frozenset((2, 5, 8, 11, 14, 17, 19, 21))
 _SHARPNESS = 2  # drawn so many times larger, then averaged down: the only anti-aliasing Pillow has
 _MAX_FPS = 25.0
 _PITCH_RAD, _SIDE_RAD = 0.28, 0.62  # how far the camera looks down, and how far it stands to the side
-_BODY_M = 2.05  # height of the picture, in metres at the body
+_BODY_M = 1.85  # height of the picture, in metres at the body
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,12 +147,12 @@ def _frames(
     facing = float(np.arctan2(-across[2], across[0]))
     follow = _smooth(joints[:, 0])
     width, height = size * _SHARPNESS, int(size * tall) * _SHARPNESS
-    scale = size * _SHARPNESS / _BODY_M * 0.86
+    scale = size * _SHARPNESS / _BODY_M * (0.78 if caption else 0.86)
     text = _Text(title, caption, size)
     top = float(np.ptp(joints[..., 1]))
     for frame in picked:
         centre = follow[frame].copy()
-        centre[1] = floor + max(0.82, 0.46 * top) - (0.05 if caption else 0.0)
+        centre[1] = floor + max(0.82, 0.46 * top) - (0.15 if caption else 0.0)
         camera = _Camera(facing + _SIDE_RAD, centre, scale, width, height)
         picture = Image.new("RGB", (width, height), _PAPER)
         draw = ImageDraw.Draw(picture)
@@ -173,7 +173,7 @@ def _smooth(root_T3: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 
 
 def _draw_ground(draw: ImageDraw.ImageDraw, camera: _Camera, floor: float) -> None:
-    reach, step = 4.0, 0.5
+    reach, step = 7.0, 0.5
     x0, z0 = (np.round(camera.centre[axis] / step) * step for axis in (0, 2))
     for offset in np.arange(-reach, reach + step / 2, step):
         for line in (

@@ -33,6 +33,8 @@ CHANNELS: dict[str, tuple[float, ...]] = {
     "left_knee_out": (0.1,), "right_knee_out": (0.1,),
 }  # fmt: skip
 
+_ARCS = frozenset(("left_wrist", "right_wrist"))
+
 
 def minimum_jerk(fraction: npt.ArrayLike) -> Array:
     """Progress 0..1 of a point-to-point movement (Flash and Hogan 1985), flat outside 0..1."""
@@ -45,6 +47,23 @@ def envelope(start_s: float, end_s: float, ramp_s: float) -> Layer:
     """A window that rises over `ramp_s` from `start_s` and has fallen by `end_s`."""
     ramp = min(ramp_s, (end_s - start_s) / 2)
     return lambda t: minimum_jerk((t - start_s) / ramp) * minimum_jerk((end_s - t) / ramp)
+
+
+def _straight(start: Array, end: Array, progress: Array) -> Array:
+    along: Array = start + progress * (end - start)
+    return along
+
+
+def _swing(start: Array, end: Array, progress: Array) -> Array:
+    """Turn from one direction to the other while the length changes evenly: hands swing round a shoulder, never through it."""
+    near, far = np.linalg.norm(start, axis=-1, keepdims=True), np.linalg.norm(end, axis=-1, keepdims=True)
+    a, b = start / near, end / far
+    angle = np.arccos(np.clip(np.sum(a * b, axis=-1, keepdims=True), -1.0, 1.0))
+    sine = np.maximum(np.sin(angle), 1e-6)
+    turned = (np.sin((1 - progress) * angle) * a + np.sin(progress * angle) * b) / sine
+    direction = np.where(angle < 1e-4, a, turned)
+    swung: Array = direction * (near + progress * (far - near))
+    return swung
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,7 +137,8 @@ class Choreography:
         else:
             span = np.maximum(moments[after] - moments[after - 1], 1e-9)
             progress = minimum_jerk((times_T - moments[after - 1]) / span)[:, None]
-            track = values[after - 1] + progress * (values[after] - values[after - 1])
+            blend = _swing if channel in _ARCS else _straight
+            track = blend(values[after - 1], values[after], progress)
         for name, layer in self.layers:
             if name == channel:
                 added = layer(times_T)

@@ -46,9 +46,8 @@ def wave(score: Choreography, start_s: float, rng: np.random.Generator, who: Per
         score.move(f"{side}_elbow", start_s, up, (1.0, -0.7, 0.0))
         score.settle(f"{side}_wrist", end, down)
         score.settle(f"{side}_elbow", end, down)
-        window = envelope(up - 0.15, end + 0.15, 0.3)
 
-        def swung(times_T: Array, window: object = window, up: float = up) -> Array:
+        def swung(times_T: Array) -> Array:
             side_to_side = (
                 size * envelope(up - 0.15, end + 0.15, 0.3)(times_T) * np.sin(2 * np.pi * rate * (times_T - up))
             )
@@ -128,7 +127,7 @@ def throw(score: Choreography, start_s: float, rng: np.random.Generator, who: Pe
         pole = (1.0, -0.2, -0.5)
     else:
         path = ((0.2, -0.6, -0.68), (0.05, -0.15, 0.93), (0.0, 0.35, 0.85))
-        pole = (0.3, -0.4, -1.0)
+        pole = (1.0, 0.0, -0.6)
     for (begin, stop), wrist in zip(((start_s, wound), (wound, thrown), (thrown, through)), path, strict=True):
         score.move(f"{side}_wrist", begin, stop, wrist)
     score.move(f"{side}_elbow", start_s, wound, pole)

@@ -332,7 +332,7 @@ def styled_walk(score: Choreography, start_s: float, rng: np.random.Generator, w
     manner = ("march", "sneak", "hunch", "zombie", "hips", "drunk")[int(rng.integers(6))]
     end = start_s + _length(rng, 2.6, 7.0)
     gaits = {
-        "march": Gait(forward=0.85, cadence=1.8, lift_m=0.34, arm_swing=0.5, bob_m=0.01, push=0.3, strike=0.0),
+        "march": Gait(forward=0.85, cadence=1.8, lift_m=0.44, arm_swing=0.5, bob_m=0.01, push=0.3, strike=0.0),
         "sneak": Gait(
             forward=0.5, cadence=1.15, lift_m=0.17, crouch_m=0.15, lean=0.45, arm_swing=0.12, push=0.3, strike=0.0
         ),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from motionunion.sample.choreography import CHANNELS, SIDES, Array, Choreography, Layer
+from motionunion.sample.choreography import SIDES, Array, Choreography, Layer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,14 +38,13 @@ class Performer:
 
     def choreography(self, rng: np.random.Generator) -> Choreography:
         """An empty script with this performer's resting pose, breathing and sway."""
-        arm = (self.arms_out, -float(np.sqrt(0.91 - self.arms_out**2)), rng.uniform(0.02, 0.12))
+        arm = (self.arms_out, -float(np.sqrt(0.945 - self.arms_out**2)), rng.uniform(0.02, 0.12))
         rest: dict[str, tuple[float, ...]] = {f"{side}_wrist": arm for side in SIDES}
         rest["spine_pitch"] = (self.posture,)
         rest["head_pitch"] = (0.6 * self.posture,)
         score = Choreography(stance_m=self.stance_m, toe_out=self.toe_out, rest=rest)
         for channel, size in (("spine_pitch", 0.012), ("spine_yaw", 0.02), ("head_yaw", 0.05), ("shift_left", 0.006)):
-            if channel in CHANNELS:
-                score.add(channel, _sway(rng, size))
+            score.add(channel, _sway(rng, size))
         return score
 
 

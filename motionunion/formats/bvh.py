@@ -28,10 +28,10 @@ import numpy.typing as npt
 
 from motionunion import rotation
 from motionunion.errors import SourceFormatError
+from motionunion.formats.bvh_hierarchy import parse_hierarchy
 from motionunion.formats.frame_rate import rate_of_frame_time
 from motionunion.skeleton import Skeleton
 
-_CHANNELS = {f"{axis}{kind}".lower(): f"{axis}{kind}" for kind in ("position", "rotation") for axis in "XYZ"}
 _MOTION = re.compile(rb"^[ \t]*MOTION[ \t\r]*$", re.MULTILINE)
 _FRAMES = re.compile(rb"\s*Frames[ \t]*:[ \t]*(\S*)[^\S\n]*(?:\n|$)", re.IGNORECASE)
 _FRAME_TIME = re.compile(rb"\s*Frame[ \t]+Time[ \t]*:[ \t]*(\S*)[^\S\n]*(?:\n|$)", re.IGNORECASE)
@@ -127,7 +127,7 @@ class _Reader:
         text = self._text(0, motion.start() if motion else min(len(self.data), 1 << 20))
         if text.split(None, 1)[:1] != ["HIERARCHY"]:
             self.fail("no HIERARCHY at the start: this is not a whole BVH file", 1, "not_bvh")
-        skeleton, channels = _hierarchy(self.path, text)
+        skeleton, channels = parse_hierarchy(self.path, text)
         if motion is None:
             self.fail("the file ends before its MOTION part: copy it again", self.line_at(len(self.data)), "truncated")
         width = sum(len(names) for names in channels)
@@ -255,94 +255,3 @@ def _fast_numbers(block: bytes) -> npt.NDArray[np.float64] | None:
     except pa.ArrowInvalid:
         return None
     return np.asarray(table.column(0).to_numpy())
-
-
-def _hierarchy(path: Path, text: str) -> tuple[Skeleton, tuple[tuple[str, ...], ...]]:
-    """The joint tree. One statement a line, braces anywhere; a stack instead of recursion, for trees of any depth."""
-    names: list[str] = []
-    parents: list[int] = []
-    offsets: list[tuple[float, ...] | None] = []
-    channels: list[tuple[str, ...] | None] = []
-    stack: list[int | None] = []  # open braces: a joint, or None for an End Site
-    pending: list[int | None] = []  # a name was read, its brace not yet
-
-    def fail(problem: str) -> NoReturn:
-        raise SourceFormatError(path, problem, line=line, reason="bad_hierarchy")
-
-    line = 0
-    for line, row in enumerate(text.split("\n"), start=1):
-        words = row.replace("{", " { ").replace("}", " } ").split()
-        while words:
-            word = words.pop(0)
-            if word == "{":
-                if not pending:
-                    fail("a `{` without a joint before it")
-                stack.append(pending.pop())
-                continue
-            if pending:
-                fail(f"expected `{{` after the joint's name, found {word!r}")
-            if word == "HIERARCHY" and not names:
-                continue
-            if word == "}":
-                if not stack:
-                    fail("a `}` without its `{`")
-                joint = stack.pop()
-                if joint is not None and offsets[joint] is None:
-                    fail(f"joint {names[joint]!r} has no OFFSET")
-            elif word in ("ROOT", "JOINT", "End"):
-                cut = words.index("{") if "{" in words else len(words)
-                name, words = " ".join(words[:cut]), words[cut:]
-                if word == "ROOT" and names:
-                    fail("a second ROOT: split the file into one per skeleton")
-                if word != "ROOT" and (not stack or stack[-1] is None):
-                    fail(f"{word} stands outside a joint")
-                if not name:
-                    fail(f"{word} has no name")
-                if word == "End":
-                    pending.append(None)
-                    continue
-                pending.append(len(names))
-                parents.append(-1 if not stack else stack[-1] or 0)
-                names.append(name)
-                offsets.append(None)
-                channels.append(None)
-            elif word in ("OFFSET", "CHANNELS") and stack:
-                joint = stack[-1]
-                cut = words.index("}") if "}" in words else len(words)
-                given, words = words[:cut], words[cut:]
-                if word == "OFFSET":
-                    offset = _offset(given)
-                    if offset is None:
-                        fail(f"OFFSET needs three finite numbers, found {' '.join(given)[:60]!r}")
-                    if joint is not None:
-                        offsets[joint] = offset
-                elif joint is None:
-                    fail("an End Site has no CHANNELS")
-                else:
-                    if channels[joint] is not None:
-                        fail(f"joint {names[joint]!r} has CHANNELS twice")
-                    named = _channel_names(given)
-                    if named is None:
-                        fail(f"CHANNELS needs a count and as many different names, found {' '.join(given)[:90]!r}")
-                    channels[joint] = named
-            else:
-                fail(f"unexpected {word[:40]!r} in the hierarchy")
-    if stack or pending or not names:
-        fail("the hierarchy ends before it is complete")
-    skeleton = Skeleton(tuple(names), tuple(parents), np.array(offsets, dtype=np.float64))
-    return skeleton, tuple(own or () for own in channels)
-
-
-def _offset(words: list[str]) -> tuple[float, ...] | None:
-    try:
-        offset = tuple(float(word) for word in words)
-    except ValueError:
-        return None
-    return offset if len(offset) == 3 and all(np.isfinite(offset)) else None
-
-
-def _channel_names(words: list[str]) -> tuple[str, ...] | None:
-    names = tuple(_CHANNELS.get(word.lower(), "") for word in words[1:])
-    if not words or not words[0].isdigit() or int(words[0]) != len(names):
-        return None
-    return names if all(names) and len(set(names)) == len(names) else None

@@ -124,7 +124,7 @@ def throw(score: Choreography, start_s: float, rng: np.random.Generator, who: Pe
     toward = 1.0 if side == "left" else -1.0
     if overhand:
         path = ((0.45, 0.55, -0.45), (0.05, 0.55, 0.75), (-0.3, -0.5, 0.6))
-        pole = (1.0, -0.2, -0.5)
+        pole = score.now(f"{side}_elbow")
     else:
         path = ((0.2, -0.6, -0.68), (0.05, -0.15, 0.93), (0.0, 0.35, 0.85))
         pole = (1.0, 0.0, -0.6)

@@ -16,6 +16,7 @@ import tempfile
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -25,7 +26,7 @@ import numpy.typing as npt
 
 from motionunion.clip import Clip
 from motionunion.digest import canonical_json, fsync_directory, sha256_hex, write_atomic
-from motionunion.errors import ClipError, MissingInput
+from motionunion.errors import ClipError, MissingInput, StoreError
 from motionunion.features import FORMAT, META, SPANS, VALUES, FeatureSet
 from motionunion.progress import Progress
 from motionunion.representations import registry
@@ -89,13 +90,21 @@ def build(store: FeatureStore, representation_id: str, jobs: int | None, progres
         return FeatureSet.load(folder)
     work = store.cache_dir / f".building-{slug}"
     parts = _cut_into_parts(plan.spans, work)
-    _encode_parts(store, representation, parts, jobs, progress)
     try:
+        _encode_parts(store, representation, parts, jobs, progress)
         _join(folder, parts, plan, key, representation, store)
-    except FileNotFoundError:
-        # Someone else built the same features, and took the parts away when theirs were in place.
+    except OSError as error:
+        # Someone else may have built the same features, and taken the parts away when theirs were in place.
         if not (folder / META).exists():
-            raise
+            raise StoreError(
+                f"{store.cache_dir}: features cannot be built ({error}); what is finished is kept, make room or "
+                "permission and run the same command again"
+            ) from error
+    except BrokenProcessPool as error:
+        raise StoreError(
+            "a worker process ended without a word while it built features, most likely for lack of memory; what is "
+            "finished is kept, run the same command again with fewer --jobs"
+        ) from error
     shutil.rmtree(work, ignore_errors=True)
     return FeatureSet.load(folder)
 
@@ -255,14 +264,7 @@ def _join(
     aside = Path(tempfile.mkdtemp(prefix="joined-", dir=parts[0].path.parent))
     try:
         shape = (sum(span.rows for span in spans), representation.dims)
-        values = np.lib.format.open_memmap(aside / VALUES, mode="w+", dtype=np.float32, shape=shape)
-        start = 0
-        for part in parts:
-            with np.load(part.path, allow_pickle=False) as file:
-                piece = file["values"]
-                values[start : start + len(piece)] = piece
-                start += len(piece)
-        values.flush()
+        _write_values(aside / VALUES, shape, parts)
         table = spans_to_parquet(spans)
         write_atomic(aside / SPANS, table)
         meta = {
@@ -285,6 +287,17 @@ def _join(
         _put_in_place(aside, folder)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
+
+
+def _write_values(path: Path, shape: tuple[int, int], parts: list[_Part]) -> None:
+    """One npy of all parts. Written as a stream: a full disk is an error here, and a bus error in a memory map."""
+    with path.open("wb") as out:
+        np.lib.format.write_array_header_1_0(out, {"descr": "<f4", "fortran_order": False, "shape": shape})
+        for part in parts:
+            with np.load(part.path, allow_pickle=False) as file:
+                out.write(file["values"].astype("<f4", copy=False).tobytes())
+        out.flush()
+        os.fsync(out.fileno())
 
 
 def _put_in_place(aside: Path, folder: Path) -> None:

@@ -3,10 +3,10 @@
 A clip with live segments gives one span per segment; another clip gives one span, its `valid` interval. Frames are
 those of the clip at its own rate, intervals half-open, times seconds.
 
-Where a segment lies. The HumanML3D layer counts frames after a stride of int(fps / 20), so its frame k is frame
-k * stride of the file, whatever rate that leaves (20 fps mostly; 20.83 for a file of 250 fps; 29.99999 for one of
+Where a segment lies. The HumanML3D layer counts frames after a stride of int(fps / 20) over an AMASS file, so its frame k
+is frame k * stride of that file, whatever rate that leaves (20 fps mostly; 20.83 for a file of 250 fps; 29.99999 for one of
 59.99999, `EricGuo5513/HumanML3D#176`); its nominal seconds are k / 20. The rate that decides the stride is the one that
-the file states, to all its digits (label `stated_fps` where the clip's is rounded). Other layers mean real seconds,
+the file states, to all its digits (label `stated_fps` where the clip's is rounded). Other layers, and the same take from another source, mean real seconds,
 which are rounded to the file's frames. Resampling starts from the segment's first frame and looks at nothing outside.
 
 What is left out is counted: `Plan.skipped` and `Plan.counts`.
@@ -22,7 +22,7 @@ from typing import Any, Protocol
 
 from motionunion.digest import canonical_json, sha256_hex
 from motionunion.representations.registry import Representation
-from motionunion.resample import frames_at
+from motionunion.resample import frames_at, integer_ratio
 from motionunion.spans import SkippedSpan, Span, SpanCaption
 
 RULE = 1
@@ -30,6 +30,8 @@ RULE = 1
 
 HUMANML3D_LAYER = "humanml3d"
 HUMANML3D_RATE = 20
+AMASS_SOURCES = "amass"
+"""How the names of the sources begin whose files HumanML3D's frames were counted on."""
 
 
 @dataclass(slots=True)
@@ -119,7 +121,7 @@ def _plan_segments(
         stride = _stride(segment["layer"], clip)
         first, stop = _frames_of(stride, fps, segment["start_s"], segment["end_s"])
         # A segment may end inside the stride that begins with the clip's last frame: nothing is cut off there.
-        if stop - frames >= max(stride, 1):
+        if stop - frames >= (integer_ratio(fps, representation.rate) or stride or 1):
             plan.counts["segments_clipped"] += 1
         first, stop = max(first, 0), min(stop, frames)
         intervals.append((first, stop))
@@ -221,8 +223,9 @@ def _span(
 
 
 def _stride(layer: str, clip: Row) -> int:
-    """The published stride of the HumanML3D layer; 0 where there is none (other layers, files under 20 fps)."""
-    if layer != HUMANML3D_LAYER:
+    """The published stride of the HumanML3D layer; 0 where there is none (other layers, other files than AMASS's, files
+    under 20 fps)."""
+    if layer != HUMANML3D_LAYER or not clip["source"].startswith(AMASS_SOURCES):
         return 0
     stated = clip["stated_fps"]
     return int((float(stated) if stated is not None else _fps(clip)) / HUMANML3D_RATE)

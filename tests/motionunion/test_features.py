@@ -99,8 +99,31 @@ def test_workers_give_the_same_values_as_one_process(
     monkeypatch.setattr(feature_building, "PART_FRAMES", 1)
     for path in store.cache_dir.iterdir():
         path.rename(store.root / f"old-{path.name}")
+    # Workers read the commit that was planned, though the store has gone on.
+    store.append(
+        {"captions": (Caption(uid="made_up/two", text="later", layer="mine"),)}, source="mine", key="notes.csv"
+    )
     together = build_features(store, ID, jobs=2)
     np.testing.assert_array_equal(together.values, alone)
+    assert together.commit == store.commit
+
+
+def test_a_cache_that_cannot_be_written_is_an_error_that_says_so(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(feature_building, "_write_values", full)
+    with pytest.raises(StoreError, match="No space left"):
+        build_features(store, ID)
+    monkeypatch.undo()
+    assert len(build_features(store, ID).spans) == 5
+
+
+def test_a_worker_that_is_killed_is_an_error_that_names_jobs(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(feature_building, "PART_FRAMES", 1)
+    monkeypatch.setattr(feature_building, "_encode_part_of", _end_without_a_word)
+    with pytest.raises(StoreError, match="--jobs"):
+        build_features(store, ID, jobs=2)
 
 
 def test_a_build_that_was_killed_goes_on_from_its_parts(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -195,6 +218,10 @@ def test_a_folder_without_features_and_a_damaged_one_are_told_apart(store: Store
     meta.write_text("{")
     with pytest.raises(StoreError, match="damaged"):
         FeatureSet.load(features.path)
+
+
+def _end_without_a_word(*_: object) -> None:
+    os._exit(137)
 
 
 def _must_not_run(*_: object) -> None:

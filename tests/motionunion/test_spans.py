@@ -70,13 +70,18 @@ def test_segments_take_the_place_of_the_whole_clip(clip_of: MakeClip, store_of: 
 def test_a_stretch_lies_where_the_published_stride_puts_it(
     clip_of: MakeClip, store_of: MakeStore, fps: Fraction, labels: dict[str, str], first: int, stop: int
 ) -> None:
-    clip = clip_of(frames=700, fps=fps, labels=labels)
+    clip = clip_of(source="amass_smplh", uid="made_up/one", frames=700, fps=fps, labels=labels)
     (span,) = planned(store_of(clip, said=(stretch("000001", 10, 50),))).spans
     assert (span.first_frame, span.stop_frame) == (first, stop)
 
 
+def test_the_same_take_from_another_source_has_no_published_stride(clip_of: MakeClip, store_of: MakeStore) -> None:
+    (span,) = planned(store_of(clip_of(frames=700, fps=Fraction(250)), said=(stretch("000001", 10, 50),))).spans
+    assert (span.first_frame, span.stop_frame) == (125, 625)
+
+
 def test_other_layers_mean_real_seconds(clip_of: MakeClip, store_of: MakeStore) -> None:
-    clip = clip_of(frames=700, fps=Fraction(250))
+    clip = clip_of(source="amass_smplh", uid="made_up/one", frames=700, fps=Fraction(250))
     (span,) = planned(store_of(clip, said=(stretch("walk", 10, 50, layer="babel"),))).spans
     assert (span.first_frame, span.stop_frame) == (125, 625)
 
@@ -121,7 +126,8 @@ def test_nominal_caption_times_become_real_where_the_stride_does_not_fit(
     clip_of: MakeClip, store_of: MakeStore
 ) -> None:
     said = (stretch("000001", 0, 100), says("late", segment="000001", start_s=2.0, end_s=4.0))
-    (span,) = planned(store_of(clip_of(frames=1500, fps=Fraction(250)), said=said)).spans
+    clip = clip_of(source="amass_smplh", uid="made_up/one", frames=1500, fps=Fraction(250))
+    (span,) = planned(store_of(clip, said=said)).spans
     # Frames 40 and 80 of the published stretch are frames 480 and 960 of a file of 250 fps.
     assert [(c.start_s, c.end_s) for c in span.captions] == [(480 / 250, 960 / 250)]
 

@@ -131,9 +131,9 @@ def show(
 
 def _draw(clip: Any, path: Path) -> None:
     from motionunion.render import write_gif
-    from motionunion.resample import world_joints
+    from motionunion.resample import joints_at
 
-    write_gif(world_joints(clip), float(clip.fps), path, title=clip.key)
+    write_gif(joints_at(clip, clip.fps, frames=(0, clip.frames)), float(clip.fps), path, title=clip.key)
 
 
 def _plain(value: object) -> object:

@@ -138,7 +138,7 @@ def _list_claim(claim: Claim, options: ReadOptions) -> list[Listed]:
     refs = list(reader.discover(claim))
     config = f"{reader.name}/{reader.version} normalise/{NORMALISER_VERSION} schema/{SCHEMA_VERSION} {_body(options)}"
     own, shared = _owned(claim, refs)
-    states = {path: _state(path) for path in {*claim.files, *(ref.path for ref in refs)}}
+    states = {path: _state(path) for path in {*claim.files, *claim.sidecars, *(ref.path for ref in refs)}}
     around = sorted(states[path] for path in shared)
     around_stamp = sha256_hex(canonical_json(around))
     listing = []
@@ -163,7 +163,7 @@ def _owned(claim: Claim, refs: Sequence[ClipRef]) -> tuple[list[set[Path]], set[
     """
     motions = Counter(ref.path for ref in refs if ref.path.suffix.lower() not in _TABLES)
     beside: dict[str, list[Path]] = defaultdict(list)
-    for path in claim.files:
+    for path in (*claim.files, *claim.sidecars):
         if path not in motions:
             beside[path.stem].append(path)
     own: list[set[Path]] = []

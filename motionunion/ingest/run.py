@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import threading
@@ -12,7 +13,7 @@ from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any
 
-from motionunion.errors import StoreError
+from motionunion.errors import MissingInput, StoreError
 from motionunion.ingest.engine import Executor, ProcessPool, Serial
 from motionunion.ingest.plan import Listed, Task, cut_tasks, list_claims
 from motionunion.ingest.preflight import Plan, look_ahead
@@ -118,7 +119,13 @@ def ingest(
         engine = executor or (Serial() if jobs <= 1 else ProcessPool(jobs))
         progress.start("ingest", sum(task.size for task in tasks) / 1e6, "MB")
         with _Interrupt(queue, progress) as interrupt:
-            _run(engine, queue, committer, result, progress, interrupt)
+            try:
+                _run(engine, queue, committer, result, progress, interrupt)
+            except Exception:
+                # What other tasks have finished is worth keeping; the error at hand is the one to tell of.
+                with contextlib.suppress(OSError, StoreError):
+                    committer.flush()
+                raise
             committer.flush()
         progress.finish()
     except OSError as error:
@@ -168,7 +175,13 @@ def _outstanding(
     detection: Detection, options: ReadOptions, store: Store, committer: Committer, result: IngestResult
 ) -> tuple[list[Task], int]:
     """The tasks of which some file is new, changed or worth another try; and how many standing rejects the rest holds."""
-    listing, doubles = list_claims(detection.claims, options)
+    try:
+        listing, doubles = list_claims(detection.claims, options)
+    except OSError as error:
+        raise MissingInput(
+            f"{error.filename}: cannot be listed ({error.strerror}); if the folder is changing, wait and run the same "
+            "command again"
+        ) from error
     result.skipped += [
         {"path": str(ref.path), "reason": "another file has the same key", "count": 1} for ref in doubles
     ]

@@ -17,7 +17,7 @@ from motionunion.digest import sha256_hex
 from motionunion.errors import MotionUnionError, StoreError
 from motionunion.progress import SILENT, Progress
 from motionunion.store.commits import State, latest_number, read_commit, read_state, unseal
-from motionunion.store.index import TABLES, index_in_memory, index_path
+from motionunion.store.index import TABLES, index_in_memory, index_path, read_index
 from motionunion.store.schema import SCHEMAS, row_content
 from motionunion.store.shards import Shard, footer_sha256, read_rows
 from motionunion.store.storage import LocalStorage, Storage
@@ -174,7 +174,7 @@ def _check_index(root: Path, state: State, report: CheckReport) -> None:
     if not path.exists():
         return
     try:
-        written = duckdb.connect(path, read_only=True)
+        written = read_index(path)
     except duckdb.Error as error:
         report.found(f"index/{path.name}", f"is damaged ({error}); delete it, it is rebuilt")
         return

@@ -6,6 +6,7 @@ from then on only ever opened read-only.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import tempfile
@@ -25,7 +26,7 @@ from motionunion.store.storage import TEMPORARY_PREFIX
 INDEX_VERSION = 1
 """Part of the file's name: a newer index layout rebuilds, never misreads."""
 TABLES: tuple[str, ...] = ("clips", "captions", "segments", "rejects", "receipts")
-_READER_CONFIG = {"enable_external_access": "false"}
+_READER_CONFIG: dict[str, str | bool | int | float | list[str]] = {"enable_external_access": "false"}
 _SQL_TYPES = {
     pa.string(): "VARCHAR",
     pa.int64(): "BIGINT",
@@ -62,18 +63,22 @@ _INDEX = """
 def open_index(root: Path, state: State) -> duckdb.DuckDBPyConnection:
     """The index of a commit, read-only; built first where it is missing or damaged.
 
-    In a store that this person may read but not write, it is built in memory.
+    Where it cannot be written (a store that this person may only read, a full disk), it is built in memory.
     """
     path = index_path(root, state)
     if path.exists():
-        try:
-            return duckdb.connect(path, read_only=True, config=_READER_CONFIG)
-        except duckdb.IOException:
-            path.unlink(missing_ok=True)
+        # A damaged file is built anew; so is one that another process removed just now as outdated.
+        with contextlib.suppress(duckdb.IOException):
+            return read_index(path)
     try:
         write_index(root, state)
-    except PermissionError:
+    except OSError:
         return index_in_memory(root, state)
+    return read_index(path)
+
+
+def read_index(path: Path) -> duckdb.DuckDBPyConnection:
+    """Open an index file to read, with no way out of it to other files. Raises `duckdb.IOException` where it is damaged."""
     return duckdb.connect(path, read_only=True, config=_READER_CONFIG)
 
 

@@ -10,7 +10,7 @@ hand, since Parquet has no lists of unknown type.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from fractions import Fraction
 from typing import Any
@@ -236,7 +236,7 @@ def row_to_clip(row: Mapping[str, Any]) -> Clip:
     )
 
 
-def annotation_rows(source: str, key: str, said: tuple[Caption, ...] | tuple[Segment, ...]) -> list[Row]:
+def annotation_rows(source: str, key: str, said: Sequence[Caption] | Sequence[Segment]) -> list[Row]:
     """Rows of a captions or segments shard: what is said, and the (source, key) that says it."""
     return [
         {"source": source, "key": key, **{field.name: getattr(one, field.name) for field in fields(one)}}

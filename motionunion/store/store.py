@@ -128,7 +128,8 @@ class Store:
             relation = self.connection.sql(query, params=list(parameters))
             if relation is None:
                 raise UsageError("query: gives no rows; a store is read with SELECT")
-            return relation.pl()
+            answer: polars.DataFrame = relation.pl()
+            return answer
         except duckdb.Error as error:
             raise UsageError(f"query: {error}") from error
 
@@ -209,8 +210,8 @@ class Store:
         unknown = set(rows_by_kind) - {"captions", "segments"}
         if unknown:
             raise ValueError(f"append takes captions and segments, not {sorted(unknown)}")
-        captions = annotation_rows(source, key, tuple(rows_by_kind.get("captions", ())))
-        segments = annotation_rows(source, key, tuple(rows_by_kind.get("segments", ())))
+        captions = annotation_rows(source, key, rows_by_kind.get("captions", ()))
+        segments = annotation_rows(source, key, rows_by_kind.get("segments", ()))
         try:
             captions_shard = write_shard(self.storage, "captions", source, captions)
             segments_shard = write_shard(self.storage, "segments", source, segments)

@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from motionunion.clip import Caption
+from motionunion.errors import MissingInput, StoreError
+from motionunion.store.check import check_store
+from motionunion.store.shards import write_shard
+from motionunion.store.store import open_store
+
+
+@pytest.fixture
+def filled(desk, make_clip):
+    """A store of two commits with every kind of file in it."""
+    said = {"a": (Caption(uid="made_up/a", text="walks", layer="x"),)}
+    desk.commit(desk.receipt(clips=(make_clip("a"), make_clip("b", frames=200)), captions=said))
+    desk.commit(desk.receipt(clips=(make_clip("c"),), rejects=(("d", "truncated"),)))
+    open_store(desk.path).fingerprint()
+    return desk.path
+
+
+def test_a_sound_store_is_sound(filled):
+    report = check_store(filled)
+    assert report.sound, report.damage
+    assert (report.commits, report.clips, report.dangling) == (2, 3, [])
+    assert report.shards == len(list((filled / "shards").iterdir()))
+
+
+@pytest.mark.parametrize("folder", ["commits", "shards", "store.json"])
+def test_a_flipped_byte_and_a_cut_tail_are_found_anywhere(filled, folder):
+    random = np.random.default_rng(3)
+    paths = [filled / folder] if (filled / folder).is_file() else sorted((filled / folder).iterdir())
+    for path in (path for path in paths if path.name != "_latest"):
+        whole = path.read_bytes()
+        flipped = bytearray(whole)
+        flipped[random.integers(len(whole))] ^= 1 << random.integers(8)
+        for damaged in (bytes(flipped), whole[: random.integers(len(whole))]):
+            path.write_bytes(damaged)
+            report = check_store(filled)
+            assert any(path.name in damage["file"] for damage in report.damage), path.name
+        path.write_bytes(whole)
+    assert check_store(filled).sound
+
+
+def test_a_missing_shard_and_a_missing_commit_are_found(filled):
+    shard = next((filled / "shards").glob("clips-*"))
+    commit = filled / "commits" / f"{1:020d}.json"
+    for path in (shard, commit):
+        data = path.read_bytes()
+        path.unlink()
+        assert check_store(filled).damage[0]["file"].endswith(path.name)
+        path.write_bytes(data)
+
+
+def test_a_file_that_no_commit_names_is_listed_and_no_damage(filled):
+    shard = write_shard(
+        open_store(filled).storage, "rejects", "x",
+        [{"source": "x", "key": "y", "file": "z", "reason": "r", "message": "m", "line": None}],
+    )  # fmt: skip
+    report = check_store(filled)
+    assert report.sound
+    assert report.dangling == [f"shards/{shard.name}"]
+
+
+def test_an_index_that_differs_from_the_shards_is_found(filled):
+    import duckdb
+
+    (path,) = (filled / "index").glob("*.duckdb")
+    with duckdb.connect(path) as index:
+        index.execute("UPDATE clips SET frames = frames + 1 WHERE key = 'a'")
+    (damage,) = check_store(filled).damage
+    assert path.name in damage["file"]
+    assert "clips" in damage["problem"]
+    path.write_bytes(b"no database at all")
+    (damage,) = check_store(filled).damage
+    assert "damaged" in damage["problem"]
+    path.unlink()
+    assert check_store(filled).sound
+
+
+def test_a_clip_whose_values_are_not_those_of_its_content_hash_is_found(desk, make_clip, monkeypatch):
+    import motionunion.store.schema as schema
+
+    receipt = desk.receipt(clips=(make_clip("a"),))
+    monkeypatch.setattr(schema, "row_content", lambda row: "0" * 64)
+    lying = desk.receipt(clips=(make_clip("b"),))
+    monkeypatch.undo()
+    desk.commit(receipt, lying)
+    (damage,) = check_store(desk.path).damage
+    assert "content hash" in damage["problem"]
+    store = open_store(desk.path)
+    (clip_id,) = store.rows("SELECT clip_id FROM clips WHERE key = 'b'")[0]
+    with pytest.raises(StoreError, match="not what was written"):
+        store.clip(clip_id)
+
+
+def test_no_store_is_said_to_be_none(tmp_path):
+    with pytest.raises(MissingInput):
+        check_store(tmp_path / "nowhere")
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(StoreError, match="is a file"):
+        check_store(tmp_path / "file")

@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+import errno
+import os
+import threading
+
+import pytest
+
+from motionunion.errors import StoreError
+from motionunion.store.storage import LocalStorage
+
+
+def test_what_is_put_is_got_listed_and_deleted(tmp_path):
+    storage = LocalStorage(tmp_path)
+    storage.put("a/one", b"12345")
+    storage.put("a/one", b"67890")
+    assert storage.get("a/one") == b"67890"
+    assert storage.get_range("a/one", 1, 2) == b"78"
+    assert storage.get_range("a/one", 4, 99) == b"0"
+    storage.put("a/b/two", b"")
+    assert list(storage.list("a/")) == ["a/b/two", "a/one"]
+    assert list(storage.list("nothing/")) == []
+    storage.delete("a/one")
+    storage.delete("a/one")
+    with pytest.raises(FileNotFoundError):
+        storage.get("a/one")
+
+
+def test_of_many_writers_of_one_name_exactly_one_wins_and_its_bytes_stay(tmp_path):
+    storage = LocalStorage(tmp_path)
+    for round_number in range(20):
+        barrier, won = threading.Barrier(8), []
+
+        def write(number, name=f"commits/{round_number}", barrier=barrier, won=won):
+            barrier.wait()
+            if storage.put_if_absent(name, bytes([number]) * 1000):
+                won.append(number)
+
+        threads = [threading.Thread(target=write, args=(number,)) for number in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert len(won) == 1
+        assert storage.get(f"commits/{round_number}") == bytes([won[0]]) * 1000
+    assert not list(tmp_path.rglob(".tmp-*"))
+
+
+def test_a_failed_write_leaves_nothing_behind(tmp_path, monkeypatch):
+    storage = LocalStorage(tmp_path)
+    storage.put("kept", b"old")
+
+    def full(handle):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    for write in (storage.put, storage.put_if_absent):
+        with pytest.raises(OSError, match="No space"):
+            write("new", b"x")
+    with pytest.raises(OSError, match="No space"):
+        storage.put("kept", b"new")
+    assert storage.get("kept") == b"old"
+    assert [path.name for path in tmp_path.iterdir()] == ["kept"]
+
+
+def test_only_old_temporary_files_are_cleaned_and_none_is_listed(tmp_path):
+    storage = LocalStorage(tmp_path)
+    storage.put("shards/one", b"1")
+    for name, age_s in (("old", 10 * 3600), ("young", 60)):
+        path = tmp_path / "shards" / f".tmp-{name}"
+        path.write_bytes(b"half")
+        os.utime(path, (path.stat().st_mtime - age_s,) * 2)
+    assert list(storage.list("shards/")) == ["shards/one"]
+    assert storage.clean_temporary() == 1
+    assert (tmp_path / "shards" / ".tmp-young").exists()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows moves files without links")
+def test_a_file_system_without_links_is_refused_with_a_word(tmp_path, monkeypatch):
+    def no_links(source, target):
+        raise OSError(errno.EOPNOTSUPP, "Operation not supported")
+
+    monkeypatch.setattr(os, "link", no_links)
+    with pytest.raises(StoreError, match="hard links"):
+        LocalStorage(tmp_path).put_if_absent("commits/1", b"x")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX modes")
+def test_files_are_readable_as_the_umask_allows(tmp_path):
+    before = os.umask(0o027)
+    try:
+        LocalStorage(tmp_path).put("shared", b"x")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "shared").stat().st_mode & 0o777 == 0o640

@@ -124,13 +124,12 @@ def throw(score: Choreography, start_s: float, rng: np.random.Generator, who: Pe
     toward = 1.0 if side == "left" else -1.0
     if overhand:
         path = ((0.45, 0.55, -0.45), (0.05, 0.55, 0.75), (-0.3, -0.5, 0.6))
-        pole = score.now(f"{side}_elbow")
+        score.move(f"{side}_elbow", wound, thrown, (1.0, 0.0, -0.3))
     else:
         path = ((0.2, -0.6, -0.68), (0.05, -0.15, 0.93), (0.0, 0.35, 0.85))
-        pole = (1.0, 0.0, -0.6)
+        score.move(f"{side}_elbow", start_s, wound, (1.0, 0.0, -0.6))
     for (begin, stop), wrist in zip(((start_s, wound), (wound, thrown), (thrown, through)), path, strict=True):
         score.move(f"{side}_wrist", begin, stop, wrist)
-    score.move(f"{side}_elbow", start_s, wound, pole)
     score.move(f"{other(side)}_wrist", start_s, wound, (0.3, -0.35, 0.6))
     score.move("spine_yaw", start_s, wound, 0.6 * toward)
     score.move("spine_yaw", wound, through, -0.5 * toward)

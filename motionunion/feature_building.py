@@ -36,8 +36,8 @@ from motionunion.span_planning import Plan, plan_spans
 from motionunion.span_table import spans_to_parquet
 from motionunion.spans import SkippedSpan, Span
 
-PART_FRAMES = 120_000
-"""Source frames in a part: about 60 MiB of motion in memory, a few seconds of work."""
+PART_FRAMES = 48_000
+"""Source frames in a part: at most 50 MB of features (where the source is at their rate), about a second of work."""
 ENCODE_AT_ONCE = 8192
 """Frames at the representation's rate that are gathered before they are encoded together."""
 POOL_FROM_PARTS = 3

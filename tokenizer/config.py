@@ -74,6 +74,12 @@ class TrainingConfig:
     """Weight of the second loss term, the same loss on `position_dims` alone."""
     position_dims: tuple[int, int] = (4, 67)
     """Half-open range of the local joint positions in a row of the representation."""
+    heading_weight: float = 0.0
+    """Weight of a third term, on the heading that the decoder will integrate from `heading_dim`; see `train.py`."""
+    heading_dim: int = 0
+    """Column that holds half the turn since the row before, in radians."""
+    mirror: float = 0.0
+    """Share of crops that are mirrored, left to right."""
     feat_bias: float = 5.0
     """Divides the std of root motion and contacts, so that they weigh this much more in the loss."""
     ema_decay: float = 0.0
@@ -108,6 +114,10 @@ class TrainingConfig:
             raise ConfigError(f"training.precision: {self.precision!r} is not one of {', '.join(PRECISIONS)}")
         if not 0 <= self.ema_decay < 1:
             raise ConfigError(f"training.ema_decay: must be in [0, 1), got {self.ema_decay}")
+        if not 0 <= self.mirror <= 1:
+            raise ConfigError(f"training.mirror: must be in [0, 1], got {self.mirror}")
+        if self.heading_weight < 0 or self.position_weight < 0:
+            raise ConfigError("training: the weight of a loss term must not be negative")
         if not 0 <= self.guard_share < 1:
             raise ConfigError(f"training.guard_share: must be in [0, 1), got {self.guard_share}")
         if not 0 <= self.position_dims[0] < self.position_dims[1]:

@@ -17,6 +17,7 @@ from motionunion.errors import MissingInput
 from motionunion.features import FeatureSet
 from motionunion.statistics import Statistics
 from motionunion.windows import Window, cut
+from tokenizer.mirror import mirror_of
 
 FloatRows = npt.NDArray[np.float32]
 
@@ -98,14 +99,16 @@ def _held_out(group: str) -> bool:
 class CropSampler:
     """Draws random crops of training windows, every row of the split equally likely to be looked at.
 
-    A window shorter than a crop is padded by repeating its last row, and the mask leaves the padding out.
+    A share of the crops is mirrored. A window shorter than a crop is padded by repeating its last row, and the mask leaves the padding out.
     """
 
-    def __init__(self, data: TrainingData, crop_rows: int) -> None:
+    def __init__(self, data: TrainingData, crop_rows: int, mirrored: float = 0.0) -> None:
         self._values = data.values
         self._mean = data.statistics.mean
         self._std = data.statistics.std
         self._crop = crop_rows
+        self._mirrored = mirrored
+        self._mirror = mirror_of(data.statistics.representation) if mirrored else None
         self._start = np.array([window.start for window in data.train], dtype=np.int64)
         self._rows = np.array([window.rows for window in data.train], dtype=np.int64)
         self._ends = np.cumsum(self._rows)
@@ -121,5 +124,9 @@ class CropSampler:
         length = np.minimum(rows, self._crop)
         offset = np.arange(self._crop)
         index = first[:, None] + np.minimum(offset, length[:, None] - 1)
-        crop = (self._values[index] - self._mean) / self._std
+        crop = np.asarray(self._values[index])
+        if self._mirror is not None:
+            chosen = random.random(crops) < self._mirrored
+            crop[chosen] = self._mirror(crop[chosen])
+        crop = (crop - self._mean) / self._std
         return crop.astype(np.float32, copy=False), (offset < length[:, None]).astype(np.float32)

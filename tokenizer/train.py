@@ -32,10 +32,14 @@ from tokenizer.runs import write_plan
 
 STATE = "state.pt"
 METRICS = "metrics.jsonl"
+LEVER_M = 0.3
+"""Typical distance of a joint from the vertical axis through the pelvis: what a wrong heading swings."""
 LOSS_EVERY = 10  # steps between looks at the loss: each look waits for the device
 
 
-def reconstruction_loss(rows: Tensor, target: Tensor, mask: Tensor, config: TrainingConfig) -> tuple[Tensor, Tensor]:
+def reconstruction_loss(
+    rows: Tensor, target: Tensor, mask: Tensor, config: TrainingConfig, heading_std: float, position_std_m: float
+) -> tuple[Tensor, Tensor]:
     """Smooth-L1 over all features plus its weighted repeat on the local joint positions, over real rows only.
 
     Args:
@@ -49,9 +53,14 @@ def reconstruction_loss(rows: Tensor, target: Tensor, mask: Tensor, config: Trai
     difference = functional.smooth_l1_loss(rows, target, reduction="none") * mask[..., None]
     first, stop = config.position_dims
     loss = difference.sum() / (count * rows.shape[-1])
-    positions = difference[..., first:stop].sum() / (count * (stop - first))
+    loss = loss + config.position_weight * difference[..., first:stop].sum() / (count * (stop - first))
+    if config.heading_weight:
+        wrong_half_turns = (rows - target)[..., config.heading_dim] * mask * heading_std
+        angle = 2 * torch.cumsum(wrong_half_turns, dim=1) * LEVER_M / position_std_m
+        drift = functional.smooth_l1_loss(angle, torch.zeros_like(angle), reduction="none") * mask
+        loss = loss + config.heading_weight * drift.sum() / count
     l1 = ((rows - target).abs() * mask[..., None]).sum() / (count * rows.shape[-1])
-    return loss + config.position_weight * positions, l1.detach()
+    return loss, l1.detach()
 
 
 @dataclass(slots=True)
@@ -79,7 +88,9 @@ class Trainer:
         self.folder, self.data, self.preset, self.config = folder, data, preset, preset.training
         self.codebook, self.seed, self.device = codebook, seed, torch.device(device)
         self.provenance, self.plan, self.progress = provenance, plan, progress
-        self.sampler = CropSampler(data, self.config.crop_rows)
+        self.sampler = CropSampler(data, self.config.crop_rows, self.config.mirror)
+        self.heading_std = float(data.statistics.std[self.config.heading_dim])
+        self.position_std = float(data.statistics.std[slice(*self.config.position_dims)].mean())
         self.attempts: list[dict[str, Any]] = []
         """Failed attempts so far: attempt, step, learning rate and reason."""
 
@@ -135,7 +146,7 @@ class Trainer:
         state.model.train()
         with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self._autocast):
             rows, codes = state.model(target)
-        loss, l1 = reconstruction_loss(rows.float(), target, mask, config)
+        loss, l1 = reconstruction_loss(rows.float(), target, mask, config, self.heading_std, self.position_std)
         state.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         norm = torch.nn.utils.clip_grad_norm_(state.model.parameters(), config.clip_norm)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 from pathlib import Path
 
@@ -9,7 +11,8 @@ import torch
 from safetensors import safe_open
 from torch import Tensor
 
-from motionunion.features import FeatureSet
+from motionunion.features import FORMAT, META, SPANS, VALUES, FeatureSet
+from motionunion.span_table import spans_to_parquet
 from motionunion.spans import Span, SpanCaption
 
 Golden = tuple[dict[str, Tensor], dict[str, Tensor], dict[str, Tensor]]
@@ -77,3 +80,22 @@ def make_features():
         )  # fmt: skip
 
     return make
+
+
+@pytest.fixture
+def save_features():
+    """Writes a feature set as the folder that `FeatureSet.load` reads, for tests with a second process."""
+
+    def save(features: FeatureSet, folder: Path) -> None:
+        folder.mkdir(parents=True)
+        np.save(folder / VALUES, features.values)
+        table = spans_to_parquet(features.spans)
+        (folder / SPANS).write_bytes(table)
+        meta = {
+            "format": FORMAT, "representation": features.representation, "key": features.key, "dims": 263,
+            "fingerprint": features.fingerprint, "commit": features.commit, "store_uuid": features.store_uuid,
+            "spans_sha256": hashlib.sha256(table).hexdigest(), "skipped": [], "counts": {},
+        }  # fmt: skip
+        (folder / META).write_text(json.dumps(meta))
+
+    return save

@@ -1,0 +1,246 @@
+from __future__ import annotations
+
+import hashlib
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from motionunion.errors import MissingInput
+from motionunion.features import FeatureSet
+from motionunion.windows import cut
+from tokenizer.checkpoint import Tokenizer
+from tokenizer.config import ModelConfig
+from tokenizer.corpus import newest_corpus, open_corpus
+from tokenizer.encode import build_corpus
+from tokenizer.model import build_model
+
+SPANS = [(120, "train"), (40, "train"), (230, "train"), (64, "val"), (8, "train"), (52, "test"), (196, "train")]
+
+
+def make_tokenizer(features: FeatureSet, seed: int = 0) -> Tokenizer:
+    statistics = features.statistics(feat_bias=5.0)
+    return Tokenizer(
+        build_model(ModelConfig(levels=(8, 6, 5), width=16), seed),
+        mean_D=statistics.mean,
+        std_D=statistics.std,
+        representation=features.representation,
+        parameter_hash="p",
+        codebook=256,
+        provenance={"preset": "tiny"},
+    )
+
+
+def tree(folder: Path) -> dict[str, str]:
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+@pytest.fixture
+def features(make_features, tmp_path: Path) -> FeatureSet:
+    return make_features(tmp_path / "features", SPANS)
+
+
+def test_a_corpus_holds_every_window_with_its_codes_and_captions(features: FeatureSet, tmp_path: Path) -> None:
+    tokenizer = make_tokenizer(features)
+    corpus = build_corpus(tokenizer, "t", features, tmp_path / "runs")
+    windows = cut(features).windows
+    found = [window for split in corpus.splits for window in corpus.windows(split)]
+    assert sorted(window.window_id for window in found) == sorted(window.window_id for window in windows)
+    by_id = {window.window_id: window for window in windows}
+    for window in found:
+        source = by_id[window.window_id]
+        rows = features.values[source.start : source.start + source.rows]
+        assert np.array_equal(window.codes, tokenizer.encode([rows])[0])
+        assert window.captions == source.captions
+        for name in ("span_id", "clip_id", "name", "source", "group", "split", "official_split", "first_row", "rows"):
+            assert getattr(window, name) == getattr(source, name)
+
+
+def test_the_manifest_says_where_the_codes_come_from(features: FeatureSet, tmp_path: Path) -> None:
+    tokenizer = make_tokenizer(features)
+    corpus = build_corpus(tokenizer, "t", features, tmp_path / "runs")
+    manifest = corpus.manifest
+    assert (corpus.codebook, corpus.codebook_size, corpus.end_id, corpus.pad_id) == (256, 240, 240, 241)
+    assert manifest["levels"] == [8, 6, 5]
+    assert corpus.tokenizer_hash == tokenizer.hash
+    assert corpus.representation == "hml263@20/compat"
+    assert manifest["store"] == {"uuid": "u", "fingerprint": "f" * 64, "commit": 3}
+    assert manifest["skipped"] == {"short": 1}
+    assert "16 rows" in manifest["skipped_rule"]["short"]
+    train = manifest["splits"]["train"]
+    # 120 + 40 + 230 (two windows of 116 and 112 rows) + 196 rows
+    assert (train["windows"], train["clips"], train["rows"], train["tokens"]) == (5, 4, 584, 146)
+    assert train["windows_without_captions"] == 0
+    assert train["tokens_per_distinct_code"] == train["tokens"] / train["distinct_codes"]
+    assert manifest["evaluation"]["test"]["windows"] == 1
+    assert manifest["evaluation"]["val"]["mean_predictor_mpjpe_mm"] > 0
+
+
+def test_unigram_counts_every_code_and_one_end_a_window(features: FeatureSet, tmp_path: Path) -> None:
+    corpus = build_corpus(make_tokenizer(features), "t", features, tmp_path / "runs")
+    for split in ("train", "val", "test"):
+        windows = corpus.windows(split)
+        expected = np.bincount(np.concatenate([window.codes for window in windows]), minlength=241)
+        expected[240] = len(windows)
+        assert np.array_equal(corpus.unigram(split), expected)
+
+
+def test_windows_without_captions_are_counted(make_features, tmp_path: Path) -> None:
+    features = make_features(tmp_path, SPANS, captions=False)
+    corpus = build_corpus(make_tokenizer(features), "t", features, tmp_path / "runs")
+    assert corpus.manifest["splits"]["train"]["windows_without_captions"] == 5
+    assert corpus.windows("train")[0].captions == ()
+
+
+def test_a_split_without_windows_is_empty_and_no_error(make_features, tmp_path: Path) -> None:
+    features = make_features(tmp_path, [(64, "train")])
+    corpus = build_corpus(make_tokenizer(features), "t", features, tmp_path / "runs")
+    assert corpus.splits == ("train",)
+    assert corpus.windows("test") == []
+    assert corpus.unigram("test").tolist() == [0] * 241
+    assert corpus.manifest["evaluation"] == {"val": None, "test": None}
+
+
+def test_parts_are_readable_by_any_parquet_reader(features: FeatureSet, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr("tokenizer.encode.PART_WINDOWS", 2)
+    corpus = build_corpus(make_tokenizer(features), "t", features, tmp_path / "runs")
+    parts = [part["file"] for part in corpus.manifest["splits"]["train"]["parts"]]
+    assert parts == ["train-00000.parquet", "train-00001.parquet", "train-00002.parquet"]
+    rows = [row for part in parts for row in pq.read_table(corpus.path / part).to_pylist()]
+    assert [len(row["codes"]) * 4 for row in rows] == [row["rows"] for row in rows] == [120, 40, 116, 112, 196]
+    assert rows[0]["captions"][0]["text"] == "motion 0"
+    assert [window.window_id for window in corpus.windows("train")] == [row["window_id"] for row in rows]
+
+
+@pytest.mark.parametrize("survivors", [0, 1, 2, 4])
+def test_a_run_that_stopped_after_some_parts_ends_in_the_same_bytes(
+    features: FeatureSet, tmp_path: Path, monkeypatch, survivors: int
+) -> None:
+    monkeypatch.setattr("tokenizer.encode.PART_WINDOWS", 2)
+    whole = build_corpus(make_tokenizer(features), "t", features, tmp_path / "whole")
+    again = build_corpus(make_tokenizer(features), "t", features, tmp_path / "again")
+    (again.path / "manifest.json").unlink()
+    for path in sorted(again.path.glob("*"))[survivors:]:
+        path.unlink()
+    (again.path / ".tmp-cut-short").write_bytes(b"half a part")
+    build_corpus(make_tokenizer(features), "t", features, tmp_path / "again")
+    assert tree(tmp_path / "again") == tree(tmp_path / "whole")
+    assert open_corpus(again.path).fingerprint == whole.fingerprint
+
+
+KILLED = """
+    import os, signal
+    from pathlib import Path
+    import torch
+    torch.set_num_threads(1)
+    import tokenizer.encode as encode
+    from motionunion.features import FeatureSet
+    from tokenizer.checkpoint import Tokenizer
+    encode.PART_WINDOWS = 1
+    written = 0
+    real = encode.write_atomic
+    def write_atomic(path, data):
+        global written
+        if written == {after}:
+            (path.parent / ".tmp-half").write_bytes(data[: len(data) // 2])
+            os.kill(os.getpid(), signal.SIGKILL)
+        written += 1
+        real(path, data)
+    encode.write_atomic = write_atomic
+    features = FeatureSet.load(Path({features!r}))
+    encode.build_corpus(Tokenizer.load(Path({tokenizer!r})), "t", features, Path({runs!r}))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL is not a Windows signal")
+def test_killed_at_any_write_a_second_run_ends_in_the_same_bytes(
+    features: FeatureSet, tmp_path: Path, monkeypatch, save_features
+) -> None:
+    monkeypatch.setattr("tokenizer.encode.PART_WINDOWS", 1)
+    tokenizer = make_tokenizer(features)
+    tokenizer.save(tmp_path / "tokenizer")
+    save_features(features, tmp_path / "features")
+    loaded = FeatureSet.load(tmp_path / "features")
+    build_corpus(tokenizer, "t", loaded, tmp_path / "whole")
+    expected = tree(tmp_path / "whole")
+    # Seven parts, three unigram tables, the manifest: eleven writes; the sweep takes one of each kind.
+    for after in (0, 3, 8, 10):
+        runs = tmp_path / f"killed {after}"
+        script = textwrap.dedent(KILLED).format(
+            after=after, features=str(tmp_path / "features"),
+            tokenizer=str(tmp_path / "tokenizer"), runs=str(runs),
+        )  # fmt: skip
+        killed = subprocess.run([sys.executable, "-c", script], capture_output=True, env=os.environ, check=False)
+        assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
+        with pytest.raises(MissingInput, match="scamo tokenize"):
+            newest_corpus(runs)
+        build_corpus(tokenizer, "t", loaded, runs)
+        assert tree(runs) == expected
+
+
+def test_another_tokenizer_makes_another_corpus(features: FeatureSet, tmp_path: Path) -> None:
+    one = build_corpus(make_tokenizer(features, 0), "t", features, tmp_path / "runs")
+    two = build_corpus(make_tokenizer(features, 1), "t", features, tmp_path / "runs")
+    assert one.path != two.path
+    assert one.fingerprint != two.fingerprint
+
+
+def test_the_newest_corpus_is_the_one_asked_for_last(features: FeatureSet, tmp_path: Path) -> None:
+    runs = tmp_path / "runs"
+    one = build_corpus(make_tokenizer(features, 0), "t", features, runs)
+    os.utime(one.path / "manifest.json", (1, 1))
+    two = build_corpus(make_tokenizer(features, 1), "t", features, runs)
+    os.utime(two.path / "manifest.json", (2, 2))
+    assert newest_corpus(runs) == two.path
+    build_corpus(make_tokenizer(features, 0), "t", features, runs)
+    assert newest_corpus(runs) == one.path
+
+
+def test_without_a_corpus_the_command_that_makes_one_is_named(tmp_path: Path) -> None:
+    with pytest.raises(MissingInput, match="scamo tokenize --codebook"):
+        newest_corpus(tmp_path)
+    with pytest.raises(MissingInput, match="scamo tokenize --codebook"):
+        open_corpus(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["manifest.json", "train-00000.parquet", "unigram-train.npy"])
+def test_a_flipped_byte_is_found(features: FeatureSet, tmp_path: Path, name: str) -> None:
+    corpus = build_corpus(make_tokenizer(features), "t", features, tmp_path / "runs")
+    path = corpus.path / name
+    data = bytearray(path.read_bytes())
+    place = data.index(b'"tokens": ') + 10 if name == "manifest.json" else len(data) // 2
+    data[place] ^= 1
+    path.write_bytes(bytes(data))
+
+    def read_everything() -> None:
+        opened = open_corpus(corpus.path)
+        opened.windows("train")
+        opened.unigram("train")
+
+    with pytest.raises(MissingInput, match=name):
+        read_everything()
+
+
+def test_a_tokenizer_of_another_representation_is_refused(features: FeatureSet, tmp_path: Path) -> None:
+    tokenizer = make_tokenizer(features)
+    tokenizer.representation = "ms272@30"
+    with pytest.raises(MissingInput, match="is for ms272@30"):
+        build_corpus(tokenizer, "t", features, tmp_path / "runs")
+
+
+def test_a_store_of_short_spans_only_is_refused(make_features, tmp_path: Path) -> None:
+    features = make_features(tmp_path, [(64, "train")])
+    tokenizer = make_tokenizer(features)
+    with pytest.raises(MissingInput, match="nothing to encode"):
+        build_corpus(tokenizer, "t", make_features(tmp_path, [(9, "train")]), tmp_path / "runs")

@@ -1,0 +1,211 @@
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from tokenizer.checkpoint import FILE, Tokenizer
+from tokenizer.collapse import CollapseError, collapse_reason
+from tokenizer.config import Preset, preset_named
+from tokenizer.crops import TrainingData, training_data
+from tokenizer.runs import read_plan, write_plan
+from tokenizer.train import METRICS, STATE, Trainer, read_metrics, reconstruction_loss
+
+SPANS = [(96, "train"), (40, "train"), (120, "train"), (24, "train"), (64, "val")]
+
+
+class KilledError(Exception):
+    """Stands for a signal that arrives between two steps."""
+
+
+class KillAfter:
+    """A listener that interrupts training at a given step of the whole run."""
+
+    def __init__(self, steps: int) -> None:
+        self.left = steps
+        self.notes: list[str] = []
+
+    def start(self, label: str, total: float | None, unit: str) -> None:
+        pass
+
+    def advance(self, amount: float, **figures: float) -> None:
+        self.left -= int(amount)
+        if amount and self.left <= 0:
+            raise KilledError
+
+    def finish(self) -> None:
+        pass
+
+    def note(self, message: str) -> None:
+        self.notes.append(message)
+
+
+@pytest.fixture
+def data(make_features: Callable[..., object], tmp_path: Path) -> TrainingData:
+    return training_data(make_features(tmp_path, SPANS), 5.0)
+
+
+def small_preset(**changes: object) -> Preset:
+    preset = preset_named("tiny", 256)
+    fitted = {
+        "steps": 24, "warmup_steps": 4, "save_every": 5, "log_every": 4, "evaluate_every": 12, "guard_steps": (8,),
+        "guard_share": 0.0, "ema_decay": 0.9, "mirror": 0.5, "heading_weight": 0.5,
+    }  # fmt: skip
+    training = dataclasses.replace(preset.training, **{**fitted, **changes})
+    return Preset(name="tiny", model=dataclasses.replace(preset.model, width=16), training=training)
+
+
+def trainer(folder: Path, data: TrainingData, preset: Preset, progress: object = None, seed: int = 0) -> Trainer:
+    extra = {} if progress is None else {"progress": progress}
+    return Trainer(
+        folder, data, preset, codebook=256, seed=seed, device="cpu", provenance={"preset": "tiny"}, plan={}, **extra
+    )
+
+
+@pytest.mark.parametrize("kills", [(12,), (3,), (7, 12, 18)])
+def test_a_run_that_is_interrupted_ends_in_the_same_bytes(data: TrainingData, tmp_path: Path, kills) -> None:
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    trainer(whole, data, small_preset()).run()
+    for steps in kills:
+        with pytest.raises(KilledError):
+            trainer(parts, data, small_preset(), KillAfter(steps)).run()
+        assert not (parts / FILE).exists()
+    resumed = KillAfter(10**6)
+    trainer(parts, data, small_preset(), resumed).run()
+    assert any("going on after step" in note for note in resumed.notes) == (max(kills) >= 5)
+    assert (parts / FILE).read_bytes() == (whole / FILE).read_bytes()
+    assert (parts / METRICS).read_bytes() == (whole / METRICS).read_bytes()
+    assert not (parts / STATE).exists()
+
+
+def test_half_the_steps_twice_carry_the_same_optimiser_state(data: TrainingData, tmp_path: Path) -> None:
+    folders = tmp_path / "once", tmp_path / "twice"
+    for folder, kills in zip(folders, ((21,), (11, 21)), strict=True):
+        for steps in kills:
+            with pytest.raises(KilledError):
+                trainer(folder, data, small_preset(), KillAfter(steps)).run()
+    once, twice = (torch.load(folder / STATE, weights_only=True) for folder in folders)
+    assert once["step"] == twice["step"] == 20
+    for name in ("model", "average"):
+        assert all(torch.equal(once[name][key], twice[name][key]) for key in once[name])
+    for index, state in once["optimizer"]["state"].items():
+        assert all(torch.equal(value, twice["optimizer"]["state"][index][key]) for key, value in state.items())
+
+
+def test_training_brings_the_loss_down_and_records_held_out_scores(data: TrainingData, tmp_path: Path) -> None:
+    preset = small_preset(steps=120, warmup_steps=20, ema_decay=0.0, mirror=0.0, evaluate_every=60, log_every=10)
+    tokenizer = trainer(tmp_path / "run", data, preset).run()
+    entries = list(read_metrics(tmp_path / "run"))
+    losses = [entry["loss"] for entry in entries if entry["kind"] == "train"]
+    assert losses[-1] < 0.8 * losses[0]
+    held_out = [entry for entry in entries if entry["kind"] == "held_out"]
+    assert [entry["step"] for entry in held_out] == [60, 120]
+    assert held_out[-1]["on"] == "val"
+
+    assert {"l1", "mpjpe_mm", "mean_predictor_mpjpe_mm", "usage"} <= set(held_out[1])
+    assert tokenizer.hash == Tokenizer.load(tmp_path / "run").hash
+
+
+def test_seeds_give_different_tokenizers(data: TrainingData, tmp_path: Path) -> None:
+    hashes = {trainer(tmp_path / str(seed), data, small_preset(), seed=seed).run().hash for seed in (0, 1)}
+    assert len(hashes) == 2
+
+
+def test_a_collapse_restarts_at_half_the_rate_and_then_stops_with_advice(data: TrainingData, tmp_path: Path) -> None:
+    # No crop of this size can reach the equivalent of 99 % of its tokens, so every attempt counts as collapsed.
+    preset = small_preset(guard_share=0.99, restarts=2)
+    folder = tmp_path / "run"
+    write_plan(folder, {}, [])
+    listener = KillAfter(10**6)
+    with pytest.raises(CollapseError, match=r"3 attempts failed.*smaller --codebook"):
+        trainer(folder, data, preset, listener).run()
+    restarts = [entry for entry in read_metrics(folder) if entry["kind"] == "restart"]
+    assert [entry["learning_rate"] for entry in restarts] == [2e-3, 1e-3, 5e-4]
+    assert [entry["step"] for entry in restarts] == [8, 8, 8]
+    assert len(read_plan(folder)["failed_attempts"]) == 3
+    assert sum("starting again with learning rate" in note for note in listener.notes) == 2
+    assert not (folder / FILE).exists()
+    with pytest.raises(CollapseError, match="3 attempts failed"):  # at once: the outcome is known
+        trainer(folder, data, preset, KillAfter(1)).run()
+
+
+def test_a_loss_that_is_lost_counts_as_a_failed_attempt(data: TrainingData, tmp_path: Path) -> None:
+    preset = small_preset(learning_rate=1e18, clip_norm=1e18, restarts=1)
+    folder = tmp_path / "run"
+    write_plan(folder, {}, [])
+    with pytest.raises(CollapseError, match="not finite"):
+        trainer(folder, data, preset).run()
+    assert all("not finite" in attempt["reason"] for attempt in read_plan(folder)["failed_attempts"])
+
+
+def test_the_restarted_attempt_uses_half_the_rate(data: TrainingData, tmp_path: Path, monkeypatch) -> None:
+    reasons = iter([3.0, 1e9])  # entropy of the first look, then of the second attempt's
+    real = collapse_reason
+    monkeypatch.setattr(
+        "tokenizer.train.collapse_reason", lambda _, tokens, size, share: real(next(reasons), tokens, size, share)
+    )
+    preset = small_preset(guard_share=0.5)
+    folder = tmp_path / "run"
+    write_plan(folder, {}, [])
+    tokenizer = trainer(folder, data, preset).run()
+    rates = {
+        (entry["attempt"], entry["step"]): entry["learning_rate"]
+        for entry in read_metrics(folder)
+        if entry["kind"] == "train"
+    }
+    assert rates[1, 4] == rates[0, 4] / 2
+    (failed,) = tokenizer.provenance["failed_attempts"]
+    assert "codes collapsed" in failed["reason"]
+    json.dumps(tokenizer.provenance)
+
+
+def test_collapse_is_judged_against_what_tokens_and_codebook_allow() -> None:
+    assert collapse_reason(25, 1000, 240, 0.1) is None  # 10 % of 240 codes
+    assert "under 10% of the 240" in str(collapse_reason(23, 1000, 240, 0.1))
+    assert "under 10% of the 1,000" in str(collapse_reason(99, 1000, 64000, 0.1))
+
+
+LOSS_SCALES = {"heading_std": 0.01, "position_std_m": 0.12}
+
+
+def test_padding_does_not_touch_the_loss() -> None:
+    config = small_preset().training
+    random = torch.Generator().manual_seed(0)
+    rows, target = (torch.randn(2, 12, 263, generator=random) for _ in range(2))
+    mask = torch.ones(2, 12)
+    mask[1, 7:] = 0
+    before = reconstruction_loss(rows, target, mask, config, **LOSS_SCALES)
+    rows[1, 7:] += 100
+    after = reconstruction_loss(rows, target, mask, config, **LOSS_SCALES)
+    assert torch.equal(before[0], after[0])
+    assert torch.equal(before[1], after[1])
+
+
+def test_the_loss_is_smooth_l1_with_positions_counted_half_as_much_again() -> None:
+    config = small_preset(heading_weight=0.0).training
+    target = torch.zeros(1, 4, 263)
+    rows = torch.zeros(1, 4, 263)
+    rows[..., 4:67] = 0.5  # smooth-L1 below 1 is x^2 / 2 = 0.125, on 63 of 263 columns and on all position columns
+    loss, l1 = reconstruction_loss(rows, target, torch.ones(1, 4), config, **LOSS_SCALES)
+    assert loss.item() == pytest.approx(0.125 * 63 / 263 + 0.5 * 0.125, rel=1e-5)
+    assert l1.item() == pytest.approx(0.5 * 63 / 263, rel=1e-5)
+
+
+def test_the_heading_term_sees_turns_that_add_up_and_not_those_that_cancel() -> None:
+    config = small_preset(heading_weight=1.0).training
+    plain = small_preset(heading_weight=0.0).training
+    target, mask = torch.zeros(1, 40, 263), torch.ones(1, 40)
+
+    def extra(column: torch.Tensor) -> float:
+        rows = target.clone()
+        rows[..., 0] = column
+        with_term, without = (reconstruction_loss(rows, target, mask, one, **LOSS_SCALES)[0] for one in (config, plain))
+        return (with_term - without).item()
+
+    steady = torch.full((40,), 0.1)
+    swinging = steady * torch.tensor([1.0, -1.0]).repeat(20)
+    assert extra(steady) > 100 * extra(swinging) > 0

@@ -87,7 +87,7 @@ def read_npz(path: Path, needed: Iterable[str], optional: Iterable[str] = ()) ->
         optional: Names that are read where they are there.
 
     Raises:
-        SourceFormatError: with reason `truncated`, `corrupt`, `header_lies`, `pickled`, `too_large`, `missing_array`,
+        SourceFormatError: with reason `unreadable`, `truncated`, `corrupt`, `header_lies`, `pickled`, `too_large`, `missing_array`,
             `git_lfs_pointer` or `not_npz`.
     """
     needed = tuple(needed)
@@ -103,26 +103,32 @@ def read_npz(path: Path, needed: Iterable[str], optional: Iterable[str] = ()) ->
 
 def read_npy(path: Path) -> Array:
     """Read one `.npy` file. Raises `SourceFormatError` as `read_npz` does."""
-    size = path.stat().st_size
-    with path.open("rb") as stream:
+    with _open(path) as stream:
         _refuse_pointer(path, stream)
         with _guarded(path, None):
             head = _read_head(stream, path, None)
-            _check_size(head, size - head.start, path, None)
+            _check_size(head, path.stat().st_size - head.start, path, None)
             return _values(stream.read(head.nbytes), head, path, None)
 
 
 def npy_head(path: Path) -> ArrayHead:
     """Header of one `.npy` file. Raises `SourceFormatError` as `read_npz` does."""
-    with path.open("rb") as stream:
+    with _open(path) as stream:
         _refuse_pointer(path, stream)
         with _guarded(path, None):
             return _read_head(stream, path, None)
 
 
+def _open(path: Path) -> IO[bytes]:
+    try:
+        return path.open("rb")
+    except OSError as error:
+        raise SourceFormatError(path, f"cannot be read ({error.strerror or error})", reason="unreadable") from error
+
+
 @contextmanager
 def _open_archive(path: Path) -> Iterator[zipfile.ZipFile]:
-    with path.open("rb") as stream:
+    with _open(path) as stream:
         _refuse_pointer(path, stream)
         magic = stream.read(4)
         stream.seek(0)

@@ -60,6 +60,10 @@ class Folder:
     """Plain files in this folder, sorted; hidden ones left out."""
     folders: tuple[str, ...] = ()
     """Folders in this folder, sorted; hidden ones left out."""
+    trouble: str | None = None
+    """Why the folder could not be listed, for one that could not."""
+    unreadable: dict[str, str] = field(default_factory=dict)
+    """Files that could not be opened when their heads were wanted, with the reason."""
     _heads: dict[str, bytes] = field(default_factory=dict)
     _below: dict[str, Folder] = field(default_factory=dict)
     _found: dict[str, object] = field(default_factory=dict)
@@ -79,20 +83,26 @@ class Folder:
         return cls(path, path if top is None else top, tuple(sorted(files)), tuple(sorted(folders)))
 
     def head(self, name: str, size: int = 16384) -> bytes:
-        """The first `size` bytes of a file (fewer where the file is shorter)."""
+        """The first `size` bytes of a file: fewer where the file is shorter, none where it cannot be read."""
         known = self._heads.get(name, b"")
-        if len(known) < size:
-            with (self.path / name).open("rb") as file:
-                known = file.read(size)
+        if len(known) < size and name not in self.unreadable:
+            try:
+                with (self.path / name).open("rb") as file:
+                    known = file.read(size)
+            except OSError as error:
+                self.unreadable[name] = error.strerror or str(error)
             self._heads[name] = known
         return known[:size]
 
     def below(self, name: str) -> Folder | None:
-        """A folder in this one, listed; None where there is none of that name."""
+        """A folder in this one, listed; None where there is none of that name. One that cannot be listed is empty."""
         if name not in self.folders:
             return None
         if name not in self._below:
-            self._below[name] = Folder.list(self.path / name, self.top)
+            try:
+                self._below[name] = Folder.list(self.path / name, self.top)
+            except OSError as error:
+                self._below[name] = Folder(self.path / name, self.top, (), trouble=error.strerror or str(error))
         return self._below[name]
 
     def once(self, label: str, find: Callable[[], Found]) -> Found:

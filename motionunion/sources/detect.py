@@ -70,7 +70,7 @@ def _folders(path: Path) -> Iterator[Folder]:
         waiting = [Folder.list(path, path)]
         while waiting:
             folder = waiting.pop()
-            status = folder.path.stat()
+            status = folder.path.lstat() if folder.trouble else folder.path.stat()
             if (status.st_dev, status.st_ino) in seen:
                 continue
             seen.add((status.st_dev, status.st_ino))
@@ -96,6 +96,8 @@ def _of_folder(folder: Folder, source: str | None, taken: set[Path]) -> Detectio
                 sidecars = _sidecars(folder, files)
                 taken.update(sidecars)
                 claims.append(replace(claim, files=files, skipped=(), sidecars=sidecars))
+    if folder.trouble:
+        skipped.append(Skip(folder.path, f"folder that cannot be read ({folder.trouble})"))
     for name in folder.names:
         path = folder.path / name
         if path not in taken:

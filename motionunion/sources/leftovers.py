@@ -29,6 +29,8 @@ _JOINT = re.compile(rb"^[ \t]*(?:ROOT|JOINT)[ \t]+(\S+)", re.MULTILINE)
 def why_skipped(folder: Folder, name: str) -> str:
     """The reason for one file that no source claims."""
     lower = name.lower()
+    if name in folder.unreadable:
+        return f"file that cannot be read ({folder.unreadable[name]})"
     if lower.endswith(".bvh"):
         return _bvh_reason(folder, name)
     if lower.endswith((".npz", ".npy")):

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from motionunion.errors import MissingInput, UsageError
+from motionunion.errors import MissingInput, SourceFormatError, UsageError
 from motionunion.sources import SOURCES
-from motionunion.sources.base import Folder
+from motionunion.sources.base import Folder, ReadOptions
 from motionunion.sources.detect import Detection, recognise
 
 Writer = Callable[..., Path]
@@ -168,6 +169,36 @@ def test_links_that_lead_in_circles_end(amass: Path) -> None:
     (amass / "CMU/itself").symlink_to(amass / "CMU/itself")
     (amass / "broken").symlink_to(amass / "nowhere")
     assert recognise([amass]).claims == plain
+
+
+def test_what_cannot_be_read_is_named_and_the_rest_is_found(amass: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (amass / "x.bvh").write_text("HIERARCHY")
+    closed = {amass / "CMU/01/01_01_poses.npz", amass / "x.bvh"}
+    opens, lists = Path.open, Path.iterdir
+
+    def open_or_refuse(path: Path, *args: Any, **kwargs: Any) -> Any:
+        if path in closed:
+            raise PermissionError(13, "Permission denied", str(path))
+        return opens(path, *args, **kwargs)
+
+    def list_or_refuse(path: Path) -> Any:
+        if path == amass / "CMU_X":
+            raise PermissionError(13, "Permission denied", str(path))
+        return lists(path)
+
+    monkeypatch.setattr(Path, "open", open_or_refuse)
+    monkeypatch.setattr(Path, "iterdir", list_or_refuse)
+    found = recognise([amass])
+    assert claimed(found)["amass_smplh"] == {"01_01_poses.npz", "kick_poses.npz"}
+    assert reason_of(found, "CMU_X") == "folder that cannot be read (Permission denied)"
+    assert reason_of(found, "x.bvh") == "file that cannot be read (Permission denied)"
+    with pytest.raises(MissingInput, match="Permission denied"):
+        recognise([amass / "CMU_X"])
+    claim = next(claim for claim in found.claims if claim.source == "amass_smplh")
+    ref = next(ref for ref in SOURCES["amass_smplh"].discover(claim) if ref.path in closed)
+    with pytest.raises(SourceFormatError) as caught:
+        SOURCES["amass_smplh"].read(ref, ReadOptions())
+    assert caught.value.reason == "unreadable"
 
 
 def test_hidden_files_are_left_out(amass: Path, write_smplh: Writer) -> None:

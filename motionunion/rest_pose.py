@@ -27,6 +27,7 @@ import numpy as np
 import numpy.typing as npt
 
 from motionunion import rotation
+from motionunion.errors import ClipError
 from motionunion.joint_maps import JOINT_MAPS, JointMap
 from motionunion.kinematics import forward_kinematics, global_rotations, local_rotations, pose
 from motionunion.skeleton import SMPL22_NAMES, SMPL22_PARENTS, Skeleton
@@ -92,7 +93,11 @@ class Aligned:
 
 
 def rest_rotations(skeleton: Skeleton, joint_map: JointMap) -> FloatArray:
-    """World rotation (J, 4) of each joint of the file in the T-pose that faces +Z."""
+    """World rotation (J, 4) of each joint of the file in the T-pose that faces +Z.
+
+    Raises:
+        ClipError: `unknown_skeleton`, where a limb is not one bone of some length.
+    """
     table = _AXES[joint_map.skeleton_id]
     dips = _DIP_DEG.get(joint_map.skeleton_id, {})
     axes = {name: words for words, names in table.items() for name in names.split()}
@@ -108,7 +113,11 @@ def rest_rotations(skeleton: Skeleton, joint_map: JointMap) -> FloatArray:
         child = next(n for n, p in zip(SMPL22_NAMES, SMPL22_PARENTS, strict=True) if p == SMPL22_NAMES.index(smpl_name))
         above, below = (skeleton.index(places[name].start) for name in (smpl_name, child))
         if skeleton.parents[below] != above or not skeleton.offsets_J3[below].any():
-            raise ValueError(f"{joint_map.skeleton_id}: no bone from {smpl_name} to {child}")
+            raise ClipError(
+                f"no bone from {smpl_name} to {child}: the joints bear the names of {joint_map.skeleton_id}, but are another "
+                "skeleton",
+                reason="unknown_skeleton",
+            )
         arcs[smpl_name] = rotation.shortest_arc(
             rotation.rotate(rest[above], skeleton.offsets_J3[below]), _DIRECTIONS[direction]
         )

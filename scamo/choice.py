@@ -36,11 +36,11 @@ class Choice:
     advice: tuple[str, ...]
 
 
-def _first(rows: Sequence[Mapping[str, Any]], device: str, model: str, size: dict[str, int]) -> Mapping[str, Any]:
-    """The first row of a table that fits; a key `below_<x>` is a limit on `size[x]`."""
+def _first(rows: Sequence[Mapping[str, Any]], device: str, model: str | None, size: dict[str, int]) -> Mapping[str, Any]:
+    """The first row of a table that fits; a key `below_<x>` is a limit on `size[x]`. Without a model, any row's will do."""
     for row in rows:
         limits = [value > size[key.removeprefix("below_")] for key, value in row.items() if key.startswith("below_")]
-        if row["device"] == device and row.get("model", model) == model and all(limits):
+        if row["device"] == device and model in (None, row.get("model", model)) and all(limits):
             return row
     raise ConfigError(f"the table of sizes has no row for device {device!r}; it has rows for cpu and cuda")
 
@@ -74,7 +74,7 @@ def choose(
     seen, total = len(unigram.seen), unigram.codebook_size
     why = []
     if model is None:
-        row = _first(table["choice"], device, "", {"tokens": windows.tokens})
+        row = _first(table["choice"], device, None, {"tokens": windows.tokens})
         model = str(row["model"])
         why.append(f"model {model}: {row['why']} ({windows.tokens:,} training tokens in {len(windows):,} windows)")
     preset(model)  # an unknown name ends here, with the list of names

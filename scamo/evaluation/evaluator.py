@@ -15,6 +15,8 @@ from scamo.evaluation.words import Sentence, Vocabulary
 
 MAX_FRAMES = 196
 """Every motion is laid into this many frames, zero behind its end."""
+SEEN_BEHIND = 8
+"""Frames behind a motion's end that the convolutions look at; zeros further out change nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -38,19 +40,19 @@ class Evaluator:
     def device(self) -> torch.device:
         return next(self.networks.parameters()).device
 
-    def lay_out(self, motions: Sequence[npt.NDArray[np.float32]]) -> tuple[Tensor, Tensor]:
-        """Raw features, each (T <= 196, D), to a normalised batch (B, 196, D), zero behind each end, and frames (B,).
+    def lay_out(self, motions: Sequence[npt.NDArray[np.float32]], frames: int = MAX_FRAMES) -> tuple[Tensor, Tensor]:
+        """Raw features, each (T <= 196, D), to a normalised batch (B, `frames`, D), zero behind each end, and lengths (B,).
 
         The zeros are laid after normalising: the convolutions see the tail, and -mean/std there moves the embedding.
         Motions under 4 frames raise ValueError: they have not one movement step.
         """
-        batch = np.zeros((len(motions), MAX_FRAMES, len(self.mean)), dtype=np.float32)
+        batch = np.zeros((len(motions), frames, len(self.mean)), dtype=np.float32)
         for row, motion in enumerate(motions):
             if not UNIT_FRAMES <= len(motion) <= MAX_FRAMES:
                 raise ValueError(f"a motion of {len(motion)} frames; the evaluator takes {UNIT_FRAMES} to {MAX_FRAMES}")
             batch[row, : len(motion)] = (motion - self.mean) / self.std
-        frames = torch.tensor([len(motion) for motion in motions])
-        return torch.from_numpy(batch).to(self.device), frames
+        lengths = torch.tensor([len(motion) for motion in motions])
+        return torch.from_numpy(batch).to(self.device), lengths
 
     def look_up(self, sentences: Sequence[Sentence]) -> tuple[Tensor, Tensor, Tensor]:
         """Word vectors (B, 22, 300), one-hots (B, 22, 15) and lengths (B,) of sentences."""

@@ -29,7 +29,7 @@ import manifests
 from motionunion.digest import canonical_json, sha256_file, sha256_hex, write_atomic
 from motionunion.errors import ConfigError, MissingInput
 from motionunion.progress import SILENT, Progress
-from scamo.evaluation.evaluator import Evaluator
+from scamo.evaluation.evaluator import MAX_FRAMES, SEEN_BEHIND, Evaluator
 from scamo.evaluation.networks import EvaluatorConfig, EvaluatorNetworks
 from scamo.evaluation.protocol import Draw, Item, draw_with
 from scamo.evaluation.words import Sentence, hashed_vocabulary, tagged_words
@@ -131,7 +131,11 @@ class Trainer:
             # Dropout, too, is decided by (seed, step).
             torch.manual_seed(int(np.random.default_rng([self.seed, 3, self.step]).integers(2**63)))
             networks.train()
-            motions = networks.embed_motions(*self.evaluator.lay_out([draw.motion(self.values) for _, draw in batch]))
+            # Frames that no convolution reaches would only cost time.
+            frames = min(MAX_FRAMES, max(draw.rows for _, draw in batch) + SEEN_BEHIND)
+            motions = networks.embed_motions(
+                *self.evaluator.lay_out([draw.motion(self.values) for _, draw in batch], frames)
+            )
             sentences = [self.sentences[draw.caption.text, draw.caption.tokens] for _, draw in batch]
             texts = networks.embed_texts(*self.evaluator.look_up(sentences))
         chosen = [_plain(draw.caption.text) for _, draw in batch]

@@ -128,7 +128,7 @@ def _about_items(evaluation: Evaluation) -> str:
     if used < evaluation.items:
         words += " (the last partial pool of 32 is left out)"
     if evaluation.dropped:
-        words += "; not items: " + ", ".join(f"{count:,} {reason}" for reason, count in evaluation.dropped.items())
+        words += "; left out: " + ", ".join(f"{reason} ({count:,})" for reason, count in evaluation.dropped.items())
     if evaluation.untagged:
         words += f". {evaluation.untagged:,} captions have no part-of-speech tokens; their words count as tagged OTHER"
     if evaluation.repeated:

@@ -73,6 +73,7 @@ _STRAIGHT = {
     "left_hip": "down", "right_hip": "down", "left_knee": "down", "right_knee": "down",
     "left_shoulder": "left", "left_elbow": "left", "right_shoulder": "right", "right_elbow": "right",
 }  # fmt: skip
+_CHILD = {SMPL22_NAMES[parent]: name for name, parent in zip(SMPL22_NAMES, SMPL22_PARENTS, strict=True) if parent >= 0}
 _GO_ALONG = {
     "left_ankle": "left_knee", "left_foot": "left_knee", "right_ankle": "right_knee", "right_foot": "right_knee",
     "left_wrist": "left_elbow", "right_wrist": "right_elbow",
@@ -98,32 +99,30 @@ def rest_rotations(skeleton: Skeleton, joint_map: JointMap) -> FloatArray:
     Raises:
         ClipError: `unknown_skeleton`, where a limb is not one bone of some length.
     """
-    table = _AXES[joint_map.skeleton_id]
+    axes = {name: words for words, names in _AXES[joint_map.skeleton_id].items() for name in names.split()}
     dips = _DIP_DEG.get(joint_map.skeleton_id, {})
-    axes = {name: words for words, names in table.items() for name in names.split()}
-    rest = np.empty((len(skeleton.names), 4))
-    for joint, name in enumerate(skeleton.names):
-        x, y = (np.array(_DIRECTIONS[word]) for word in axes.get(name, "left up").split())
-        level = rotation.from_matrix(np.stack([x, y, np.cross(x, y)], axis=-1))
-        dip = rotation.from_rotvec([np.deg2rad(dips.get(name, 0.0)), 0.0, 0.0])
-        rest[joint] = rotation.multiply(dip, level)
-    places = dict(zip(SMPL22_NAMES, joint_map.places, strict=True))
-    arcs: dict[str, FloatArray] = {}
-    for smpl_name, direction in _STRAIGHT.items():
-        child = next(n for n, p in zip(SMPL22_NAMES, SMPL22_PARENTS, strict=True) if p == SMPL22_NAMES.index(smpl_name))
-        above, below = (skeleton.index(places[name].start) for name in (smpl_name, child))
-        if skeleton.parents[below] != above or not skeleton.offsets_J3[below].any():
-            raise ClipError(
-                f"no bone from {smpl_name} to {child}: the joints bear the names of {joint_map.skeleton_id}, but are another "
-                "skeleton",
-                reason="unknown_skeleton",
-            )
-        arcs[smpl_name] = rotation.shortest_arc(
-            rotation.rotate(rest[above], skeleton.offsets_J3[below]), _DIRECTIONS[direction]
+    pointing = [[_DIRECTIONS[word] for word in axes.get(name, "left up").split()] for name in skeleton.names]
+    x, y = np.moveaxis(np.array(pointing), 1, 0)
+    dipping = np.zeros((len(skeleton.names), 3))
+    dipping[:, 0] = np.deg2rad([dips.get(name, 0.0) for name in skeleton.names])
+    level = rotation.from_matrix(np.stack([x, y, np.cross(x, y)], axis=-1))
+    rest = rotation.multiply(rotation.from_rotvec(dipping), level)
+
+    joints = {name: skeleton.index(place.rotation) for name, place in zip(SMPL22_NAMES, joint_map.places, strict=True)}
+    limbs = np.array([joints[name] for name in _STRAIGHT])
+    below = np.array([joints[_CHILD[name]] for name in _STRAIGHT])
+    bones = skeleton.offsets_J3[below]
+    if not bones.any(axis=1).all() or [skeleton.parents[joint] for joint in below] != limbs.tolist():
+        raise ClipError(
+            f"an arm or leg is not one bone between joints: the joints bear the names of {joint_map.skeleton_id}, but are "
+            "another skeleton",
+            reason="unknown_skeleton",
         )
-    for smpl_name in (*_STRAIGHT, *_GO_ALONG):
-        joint = skeleton.index(places[smpl_name].rotation)
-        rest[joint] = rotation.multiply(arcs[_GO_ALONG.get(smpl_name, smpl_name)], rest[joint])
+    straight = [_DIRECTIONS[direction] for direction in _STRAIGHT.values()]
+    arcs = dict(zip(_STRAIGHT, rotation.shortest_arc(rotation.rotate(rest[limbs], bones), straight), strict=True))
+    arcs |= {name: arcs[along] for name, along in _GO_ALONG.items()}
+    turned = [joints[name] for name in arcs]
+    rest[turned] = rotation.multiply(np.stack(list(arcs.values())), rest[turned])
     return rest
 
 

@@ -88,7 +88,7 @@ def _show_result(result: IngestResult) -> None:
     if result.standing_rejects:
         say(f"{result.standing_rejects} refused by an earlier run and unchanged since, not tried again "
             '(motionunion query "select * from rejects").')  # fmt: skip
-    say("Next: motionunion stats")
+    say("Next: motionunion stats" if result.read else "Nothing could be read.")
 
 
 def _show_plan(plan: Plan) -> None:

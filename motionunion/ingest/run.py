@@ -110,6 +110,8 @@ def ingest(
     options = _options(body_models)
     detection = recognise([Path(path) for path in paths], source)
     opened = store if isinstance(store, Store) else open_store(store, create=True)
+    for claim in detection.claims:
+        progress.note(f"recognised {claim.source} in {claim.root} ({len(claim.files) + len(claim.sidecars):,} files)")
     result = IngestResult(store=str(opened.root), skipped=_skips(detection.skipped))
     committer = _committer(opened, paths)
     try:

@@ -173,8 +173,8 @@ def _reject_for(listed: Listed, error: Exception) -> Row:
 
 def _reject(listed: Listed, reason: str, message: str, line: int | None = None) -> Row:
     ref = listed.ref
-    # A reject is a fact about the file, the same wherever the folder lies.
-    message = message.replace(f"{ref.root}{os.sep}", "")
+    # A reject is a fact about the file, the same wherever the folder lies; and the file stands in a column of its own.
+    message = message.removeprefix(f"{ref.path}: ").replace(f"{ref.root}{os.sep}", "")
     return {
         "source": ref.source,
         "key": ref.key,

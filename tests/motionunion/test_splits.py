@@ -33,7 +33,7 @@ def test_test_wins_over_val_over_train():
     assert resolve_split([None], "x") == hash_split("x")
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=25)
 @given(
     clips=st.dictionaries(names, st.tuples(names, splits), max_size=12),
     segments=st.lists(st.tuples(names, splits), max_size=12),

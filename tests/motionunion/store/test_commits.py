@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+from pathlib import Path
 
 import pytest
 
@@ -22,16 +24,23 @@ def shard(name: str) -> Shard:
     return Shard(name=name, kind="clips", rows=1, bytes=1, sha256="0" * 64, footer_sha256="1" * 64)
 
 
-@pytest.fixture
-def chain(tmp_path) -> LocalStorage:
+@pytest.fixture(scope="module")
+def seventy(tmp_path_factory) -> Path:
     """Seventy commits: each adds one shard, every third removes the one before."""
-    storage, state = LocalStorage(tmp_path), State()
+    folder = tmp_path_factory.mktemp("seventy")
+    storage, state = LocalStorage(folder), State()
     for number in range(1, 71):
         removed = [f"s{number - 1:03d}"] if number % 3 == 0 else []
         after = write_commit(storage, state, [shard(f"s{number:03d}")], removed, "made up")
         assert after is not None
         state = after
-    return storage
+    return folder
+
+
+@pytest.fixture
+def chain(seventy, tmp_path) -> LocalStorage:
+    """The seventy commits, to be damaged."""
+    return LocalStorage(shutil.copytree(seventy, tmp_path / "store"))
 
 
 def test_the_state_read_back_is_the_state_that_was_written_at_every_commit(chain):

@@ -1,0 +1,119 @@
+"""Real processes, really killed."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from motionunion.ingest.engine import Serial
+from motionunion.ingest.run import ingest
+from motionunion.store.check import check_store
+from motionunion.store.store import open_store
+
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
+
+_PROGRAM = """
+import sys
+import motionunion.ingest.plan as plan
+import motionunion.store.committer as committer
+from cli.show import run_command
+from motionunion.ingest.run import ingest
+
+plan._SMALLEST_TASK = 1 << 15  # many tasks, and a commit for each: many moments to be killed at
+committer.COMMIT_EVERY_S = 0.0
+if __name__ == "__main__":
+    run_command(lambda: ingest([sys.argv[1]], sys.argv[2], jobs=2) and None)
+"""
+
+
+@pytest.fixture(scope="module")
+def program(tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("program") / "ingest_it.py"
+    path.write_text(_PROGRAM)
+    return path
+
+
+def start(program: Path, source: Path, store: Path) -> subprocess.Popen[bytes]:
+    # A group of its own, so that a signal can be sent to it and its workers as a terminal does.
+    return subprocess.Popen(
+        [sys.executable, program, source, store], start_new_session=True, stderr=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+
+
+def kill_everywhere(program: Path, source: Path, folder: Path, *, kills: int, times: int, seed: int) -> None:
+    whole = ingest([source], folder / "whole", executor=Serial()).fingerprint
+    began = time.monotonic()
+    assert start(program, source, folder / "undisturbed").wait() == 0
+    duration = time.monotonic() - began
+    moments, rng = [], random.Random(seed)
+    for number in range(kills):
+        store = folder / f"store{number}"
+        for _ in range(times):  # on the way to one store
+            running = start(program, source, store)
+            moments.append(rng.uniform(0.1, 1.0) * duration)
+            try:
+                running.wait(timeout=moments[-1])
+            except subprocess.TimeoutExpired:
+                os.killpg(running.pid, signal.SIGKILL)
+            running.communicate()
+        if store.exists() and (store / "store.json").exists():
+            assert check_store(store).sound
+        finished = start(program, source, store)
+        assert finished.wait() == 0, finished.communicate()
+        finished.communicate()
+        assert open_store(store).fingerprint() == whole, moments
+
+
+def test_killed_at_random_moments_and_run_again_ends_in_the_same_fingerprint(program, tmp_path, amass):
+    kill_everywhere(program, amass(tmp_path / "amass", 10), tmp_path, kills=1, times=2, seed=1)
+
+
+@pytest.mark.slow
+def test_killed_at_thirty_random_moments_it_always_ends_in_the_same_fingerprint(program, tmp_path, amass):
+    kill_everywhere(program, amass(tmp_path / "amass", 60, frames=400), tmp_path, kills=10, times=3, seed=2)
+
+
+def wait_for_a_commit(store: Path) -> None:
+    while not list((store / "commits").glob("0*.json")):
+        time.sleep(0.01)
+
+
+def test_ctrl_c_finishes_and_commits_what_is_in_hand_and_a_second_one_stops_at_once(program, tmp_path, amass):
+    source = amass(tmp_path / "amass", 24, frames=300)
+    whole = ingest([source], tmp_path / "whole", executor=Serial()).fingerprint
+    for presses in (1, 2):
+        store = tmp_path / f"store{presses}"
+        running = start(program, source, store)
+        wait_for_a_commit(store)
+        for _ in range(presses):
+            os.killpg(running.pid, signal.SIGINT)
+            time.sleep(0.05)
+        _, errors = running.communicate()
+        assert running.returncode == 130, errors
+        assert b"run the same command again" in errors
+        assert check_store(store).sound
+        assert 0 < open_store(store).rows("SELECT count(*) FROM clips")[0][0] <= 24
+        assert ingest([source], store, executor=Serial()).fingerprint == whole
+
+
+def test_the_workers_of_a_killed_parent_end_by_themselves(program, tmp_path, amass):
+    running = start(program, amass(tmp_path / "amass", 60, frames=300), tmp_path / "store")
+    wait_for_a_commit(tmp_path / "store")
+    group = running.pid
+    running.kill()
+    running.communicate()  # returns when the last holder of the pipes is gone: the workers
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        try:
+            os.killpg(group, 0)
+        except ProcessLookupError:
+            return
+        time.sleep(0.05)
+    pytest.fail("a worker outlived its parent by 30 s")

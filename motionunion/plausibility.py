@@ -38,7 +38,7 @@ def implausibilities(joints_T22x3: FloatArray, offsets_22x3: FloatArray | None =
             "or not of a person"
         )
     elif _is_mirrored(joints_T22x3, offsets_22x3):
-        found["mirrored"] = (
+        found["left_right_exchanged"] = (
             "the left hip lies to the right of where the feet point: left and right are exchanged, or the axes were "
             "converted by a reflection"
         )

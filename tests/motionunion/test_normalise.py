@@ -156,7 +156,7 @@ def test_a_clip_id_is_half_a_sha256_over_canonical_json() -> None:
         ({"joints": lambda joints: joints[:0]}, "too_short"),
         ({"joints": lambda joints: np.where(np.arange(FRAMES)[:, None, None] == 7, np.nan, joints)}, "non_finite"),
         ({"joints": lambda joints: joints * 100}, "implausible_size"),
-        ({"joints": lambda joints: joints * [-1, 1, 1]}, "mirrored"),
+        ({"joints": lambda joints: joints * [-1, 1, 1]}, "left_right_exchanged"),
         ({"joints": lambda joints: joints * [1, -1, -1]}, "upside_down"),
         ({"fps": Fraction(0)}, "bad_frame_rate"),
         ({"valid": (12, 12)}, "no_valid_frames"),
@@ -187,9 +187,9 @@ def test_shipped_features_are_passed_on_untouched_and_a_doubt_becomes_a_flag(wit
     joints = with_joints.joints_TJ3
     assert joints is not None
     shipped = Shipped(representation="hml263@20/compat", features_TD=np.ones((FRAMES, 263)))
-    clip = normalise(replace(with_joints, joints_TJ3=joints * [-1, 1, 1], shipped=shipped, flags=("mirrored_id",)))
+    clip = normalise(replace(with_joints, joints_TJ3=joints * [-1, 1, 1], shipped=shipped, flags=("mirrored",)))
     assert clip.shipped is shipped
-    assert clip.flags == ("mirrored_id", "mirrored")
+    assert clip.flags == ("mirrored", "left_right_exchanged")
 
 
 def test_a_clip_with_both_or_neither_kind_of_motion_is_a_mistake_of_ours(with_joints: RawClip) -> None:

@@ -282,6 +282,28 @@ def test_text_that_is_not_utf8_is_refused_with_its_line(tmp_path: Path, where: s
         assert caught.value.reason == "not_utf8"
 
 
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=300, deadline=None)
+@given(st.data())
+def test_no_damage_escapes_as_anything_but_a_format_error(tmp_path: Path, data: st.DataObject) -> None:
+    damaged = bytearray(GOOD.encode())
+    for _ in range(data.draw(st.integers(1, 4))):
+        start = data.draw(st.integers(0, len(damaged)))
+        stop = min(len(damaged), start + data.draw(st.integers(0, 12)))
+        damaged[start:stop] = data.draw(
+            st.one_of(st.binary(max_size=6), st.sampled_from([b"{", b"}", b"\n", b"1", b" "]))
+        )
+    path = tmp_path / "damaged.bvh"
+    path.write_bytes(damaged)
+    joint_names(bytes(damaged))
+    try:
+        bvh = read_bvh(path)
+    except SourceFormatError:
+        return
+    assert np.isfinite(bvh.values_TC).all()
+    assert len(bvh.values_TC) > 0
+    assert bvh.quats_TJ4().shape == (*bvh.translations_TJ3().shape[:2], 4)
+
+
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SourceFormatError, match="cannot be read"):
         read_bvh(tmp_path / "nowhere.bvh")

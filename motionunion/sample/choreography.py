@@ -95,6 +95,10 @@ class Choreography:
     steps: list[Step] = field(default_factory=list)
     rest: dict[str, tuple[float, ...]] = field(default_factory=dict)
     """This performer's own resting values, over those of `CHANNELS`."""
+    stagger_m: float = 0.0
+    """How far the left foot stands ahead of the right one at rest."""
+    hand: Callable[[str], npt.ArrayLike] = field(default=lambda _channel: 0.0)
+    """What a move misses its target by: nobody reaches the same point twice."""
 
     def resting(self, channel: str) -> tuple[float, ...]:
         """Where a channel stands when nothing is asked of it."""
@@ -116,7 +120,8 @@ class Choreography:
                 f"choreography: {channel} moves at {start_s:.2f} s while still moving to {keys[-1][0]:.2f} s"
             )
         keys.append((start_s, begun))
-        keys.append((end_s, target))
+        missed = np.asarray(target) + self.hand(channel)
+        keys.append((end_s, tuple(float(v) for v in missed)))
 
     def settle(self, channel: str, start_s: float, end_s: float) -> None:
         """Bring a channel back to rest."""

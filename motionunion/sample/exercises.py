@@ -239,8 +239,8 @@ def bow(score: Choreography, start_s: float, rng: np.random.Generator, who: Perf
     return Done(
         end + 0.1,
         [
-            f"bows {how} {pace}",
-            f"{pace} bends {{their}} body forward {how} to bow/VERB",
+            f"{pace} bows {how}",
+            f"bends {{their}} body forward {how} to bow/VERB {pace}",
             f"takes a {'deep' if deep else 'small'} bow/NOUN {pace}",
         ],
     )

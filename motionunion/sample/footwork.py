@@ -115,6 +115,11 @@ def _spots(score: Choreography, path: Path, foot: str, steps: list[Step]) -> lis
     if steps:
         moments.append(float(path.times[-1]))
     x, z, heading = path.at(moments)
+    # Standing, one foot may be ahead; walking, the steps themselves put it there.
+    ahead = (0.5 if outward > 0 else -0.5) * score.stagger_m
+    for number in {0, len(moments) - 1}:
+        x[number] += ahead * np.sin(heading[number])
+        z[number] += ahead * np.cos(heading[number])
     # The foot that is about to push off, and did land, stands a little behind the middle.
     for number in range(1, len(steps)):
         x[number] -= _ROLL_M * steps[number].push * np.sin(heading[number])

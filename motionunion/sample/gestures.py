@@ -62,7 +62,7 @@ def wave(score: Choreography, start_s: float, rng: np.random.Generator, who: Per
         [
             f"waves {hand} {pace} {where}",
             f"{pace} waves with {hand} {where}",
-            f"raises {hand} {where} and waves {pace}",
+            f"raises {hand} {where.replace('at ', 'to ')} and waves {pace}",
             f"stands and waves {hand} {where} {pace}",
         ],
     )

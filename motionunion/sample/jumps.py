@@ -97,7 +97,7 @@ def jump(score: Choreography, start_s: float, rng: np.random.Generator, who: Per
     return Done(
         begin + 0.1,
         [
-            f"jumps {place} {often} {size}",
+            f"jumps {size} {place} {often}",
             f"leaps {size} {place} with both feet {often}",
             f"performs a {size}/ADJ jump/NOUN {place} {often}",
             f"bends {{their}} knees and jumps {size} {place} {often}",

@@ -13,33 +13,25 @@ import numpy as np
 
 # word or word=lemma, per tag. The first reading of a word is its default.
 _TAGGED = {
-    "VERB": """walks=walk jogs=jog runs=run strolls=stroll moves=move goes=go marches=march sneaks=sneak creeps=creep
-        steps=step turns=turn rotates=rotate spins=spin jumps=jump leaps=leap hops=hop waves=wave greets=greet
-        squats=squat lowers=lower kicks=kick swings=swing sits=sit stands=stand gets=get rises=rise punches=punch
-        throws=throw tosses=toss bends=bend picks=pick reaches=reach raises=raise lifts=lift bows=bow balances=balance
-        performs=perform does=do throwing=throw bending=bend raising=raise lifting=lift stretched=stretch
-        takes=take circles=circle shuffles=shuffle hunched=hunch crouches=crouch leans=lean holds=hold
-        puts=put waving=wave swinging=swing turning=turn facing=face holding=hold keeping=keep bouncing=bounce
-        hurries=hurry paces=pace backs=back boxes=box claps=clap clapping=clap touches=touch stays=stay""",
-    "NOUN": """person man woman figure human someone=someone hand hands=hand arm arms=arm leg legs=leg foot feet=foot knee
-        knees=knee side circle head chest times=time steps=step degrees=degree direction place air chair seat
-        floor ground ball object something=something front jacks=jack jack waist hips=hip shoulder height
-        pace line style=style body fist end zombie way gesture shoulders=shoulder opponent""",
-    "DET": "a an the his her their this both all its each",
-    "ADP": "in at to on with of from off like by into over above out around for towards up down onto behind per",
-    "ADV": """forward forwards backward backwards back slowly quickly fast briskly then again once twice straight
-        clockwise counterclockwise sideways away together very slightly deeply high low halfway still quickly calmly
-        carefully steadily upright""",
-    "ADJ": "left right normal relaxed small big deep single steady one-legged whole full short long",
+    "VERB": """walks=walk jogs=jog runs=run goes=go marches=march sneaks=sneak creeps=creep steps=step turns=turn
+        spins=spin jumps=jump leaps=leap hops=hop waves=wave squats=squat lowers=lower kicks=kick sits=sit
+        stands=stand gets=get rises=rise punches=punch throws=throw tosses=toss bends=bend picks=pick
+        raises=raise lifts=lift bows=bow balances=balance performs=perform does=do raising=raise lifting=lift
+        stretched=stretch takes=take shuffles=shuffle hunched=hunch holds=hold holding=hold backs=back boxes=box
+        claps=clap stays=stay""",
+    "NOUN": """person man woman figure human someone=someone hand hands=hand arm arms=arm leg foot feet=foot knees=knee
+        side circle head chest times=time degrees=degree place air chair seat floor ground ball object
+        something=something front jacks=jack waist hips=hip shoulder height pace line body fist zombie way""",
+    "DET": "a an the his her their both all",
+    "ADP": "in at to on with of from like by over above out around for up down onto behind",
+    "ADV": """forward backward backwards slowly quickly fast briskly then again once twice straight clockwise
+        counterclockwise sideways very slightly deeply high low still""",
+    "ADJ": "left right normal small deep steady full",
     "CCONJ": "and",
-    "SCONJ": "while before",
     "AUX": "is",
-    "NUM": "one two three four 90 180 360",
-    "PRON": "he she they something someone",
-    "PART": "not",
+    "NUM": "two three four 90 180 360",
+    "PRON": "he she",
 }
-_SEPARATE = {"something": ("something", "PRON"), "someone": ("someone", "PRON"), "steps": ("step", "VERB")}
-
 SUBJECTS = ("a person", "a man", "a woman", "the person", "someone", "a figure", "the man", "a human", "he", "she")
 _POSSESSIVE = {"a man": "his", "the man": "his", "he": "his", "a woman": "her", "she": "her"}
 
@@ -50,7 +42,7 @@ def _lexicon() -> dict[str, tuple[str, str]]:
         for item in listed.split():
             word, _, lemma = item.partition("=")
             words.setdefault(word, (lemma or word, tag))
-    return words | _SEPARATE
+    return words
 
 
 LEXICON = _lexicon()

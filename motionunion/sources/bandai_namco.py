@@ -55,7 +55,7 @@ class BandaiNamco(BvhSource):
     def _caption(self, content: str, style: str) -> str:
         tables = self.manifest["caption"]
         action = tables["content"].get(content, f"does the motion {content.replace('-', ' ')}")
-        manner = tables["style"].get(style, f"in a {style.replace('-', ' ')} way")
+        manner = tables["style"].get(style, f"in the style {style.replace('-', ' ')}")
         return " ".join(f"a person {action} {manner}".split())
 
 

@@ -175,7 +175,7 @@ def test_the_travel_of_bandai_namco_hips_is_the_root_s(tmp_path: Path) -> None:
     [
         ("dataset-1_walk-left_giant_001", "a person walks to the left like a giant", "walk-left giant 001"),
         ("dataset-1_bow_normal_002", "a person bows", "bow normal 002"),
-        ("dataset-1_new-move_odd_010", "a person does the motion new move in a odd way", "new-move odd 010"),
+        ("dataset-1_new-move_odd_010", "a person does the motion new move in the style odd", "new-move odd 010"),
         ("dataset-1_no_take", None, ""),
     ],
 )

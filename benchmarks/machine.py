@@ -30,7 +30,7 @@ def describe() -> dict[str, Any]:
         "system": platform.system(),
         "python": platform.python_version(),
         "versions": versions,
-        "command": "python " + shlex.join(sys.argv),
+        "command": _command(),
     }
 
 
@@ -39,6 +39,12 @@ def write(path: Path, figures: dict[str, Any]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps({"machine": describe(), **figures}, indent=2) + "\n", encoding="utf-8")
     print(f"written: {path}")
+
+
+def _command() -> str:
+    # Paths say where somebody's disk is mounted; names are enough to run it again.
+    words = [Path(word).name if Path(word).is_absolute() else word for word in sys.argv[1:]]
+    return shlex.join(["python", "-m", f"benchmarks.{Path(sys.argv[0]).stem}", *words])
 
 
 def _processor() -> str:

@@ -76,8 +76,13 @@ class TrainingConfig:
     """Half-open range of the local joint positions in a row of the representation."""
     heading_weight: float = 0.0
     """Weight of a third term, on the heading that the decoder will integrate from `heading_dim`; see `train.py`."""
+    heading_from: float = 0.0
+    """Share of the steps after which the heading term has its full weight; it grows linearly from nothing until then,
+    since its large early gradients would drive the codes into collapse."""
     heading_dim: int = 0
     """Column that holds half the turn since the row before, in radians."""
+    saturation_weight: float = 0.0
+    """Weight of the penalty on latent channels that leave the range in which FSQ's tanh still has a gradient."""
     mirror: float = 0.0
     """Share of crops that are mirrored, left to right."""
     feat_bias: float = 5.0
@@ -88,7 +93,7 @@ class TrainingConfig:
     """`bf16` runs the convolutions under autocast on a GPU; the quantiser is float32 always."""
     guard_steps: tuple[int, ...] = (300,)
     """Steps after which the codes of a fixed batch are looked at for collapse."""
-    guard_share: float = 0.2
+    guard_share: float = 0.1
     """Collapsed: the exponential entropy is below this share of min(tokens, codebook size)."""
     guard_crops: int = 64
     """Crops in the guard's fixed batch."""

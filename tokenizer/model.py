@@ -104,11 +104,12 @@ class Quantizer(nn.Module):
         self.project_out = nn.Linear(len(config.levels), config.width)
         self.fsq = FSQ(config.levels)
 
-    def forward(self, latents: Tensor) -> tuple[Tensor, Tensor]:
-        """Latents (B, N, C) to quantised latents (B, N, C) and codes (B, N)."""
+    def forward(self, latents: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Latents (B, N, C) to quantised latents (B, N, C), codes (B, N) and the k channels before they are bounded."""
         with torch.autocast(latents.device.type, enabled=False):
-            values = self.fsq.quantize(self.project_in(latents.float()))
-            return self.project_out(values), self.fsq.indices(values.detach())
+            channels = self.project_in(latents.float())
+            values = self.fsq.quantize(channels)
+            return self.project_out(values), self.fsq.indices(values.detach()), channels
 
     def dequantize(self, codes: Tensor) -> Tensor:
         """Codes (B, N) to quantised latents (B, N, C)."""
@@ -146,8 +147,7 @@ class FSQVAE(nn.Module):
 
     def encode(self, features: Tensor) -> Tensor:
         """Codes (B, N), int64, of normalised features (B, T, D)."""
-        _, codes = self.vqvae.quantizer(self.encode_latents(features).transpose(1, 2))
-        assert isinstance(codes, Tensor)
+        codes: Tensor = self.vqvae.quantizer(self.encode_latents(features).transpose(1, 2))[1]
         return codes
 
     def decode(self, codes: Tensor) -> Tensor:
@@ -156,11 +156,11 @@ class FSQVAE(nn.Module):
         rows: Tensor = self.vqvae.decoder(latents.transpose(1, 2))
         return rows.transpose(1, 2)
 
-    def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        """Reconstruction (B, 4 N, D) and codes (B, N) of normalised features (B, T, D)."""
-        quantised, codes = self.vqvae.quantizer(self.encode_latents(features).transpose(1, 2))
+    def forward(self, features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Reconstruction (B, 4 N, D), codes (B, N) and unbounded channels (B, N, k) of normalised features (B, T, D)."""
+        quantised, codes, channels = self.vqvae.quantizer(self.encode_latents(features).transpose(1, 2))
         rows: Tensor = self.vqvae.decoder(quantised.transpose(1, 2))
-        return rows.transpose(1, 2), codes
+        return rows.transpose(1, 2), codes, channels
 
 
 def build_model(config: ModelConfig, seed: int) -> FSQVAE:

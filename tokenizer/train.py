@@ -34,11 +34,20 @@ STATE = "state.pt"
 METRICS = "metrics.jsonl"
 LEVER_M = 0.3
 """Typical distance of a joint from the vertical axis through the pelvis: what a wrong heading swings."""
+SATURATED = 1.5
+"""Beyond this a channel has left the grid: the outermost of 8 levels begins at 1.3, and tanh flattens out."""
 LOSS_EVERY = 10  # steps between looks at the loss: each look waits for the device
 
 
 def reconstruction_loss(
-    rows: Tensor, target: Tensor, mask: Tensor, config: TrainingConfig, heading_std: float, position_std_m: float
+    rows: Tensor,
+    target: Tensor,
+    mask: Tensor,
+    config: TrainingConfig,
+    heading_std: float,
+    position_std_m: float,
+    *,
+    heading_weight: float,
 ) -> tuple[Tensor, Tensor]:
     """Smooth-L1 over all features plus its weighted repeat on the local joint positions, over real rows only.
 
@@ -54,11 +63,11 @@ def reconstruction_loss(
     first, stop = config.position_dims
     loss = difference.sum() / (count * rows.shape[-1])
     loss = loss + config.position_weight * difference[..., first:stop].sum() / (count * (stop - first))
-    if config.heading_weight:
+    if heading_weight:
         wrong_half_turns = (rows - target)[..., config.heading_dim] * mask * heading_std
         angle = 2 * torch.cumsum(wrong_half_turns, dim=1) * LEVER_M / position_std_m
         drift = functional.smooth_l1_loss(angle, torch.zeros_like(angle), reduction="none") * mask
-        loss = loss + config.heading_weight * drift.sum() / count
+        loss = loss + heading_weight * drift.sum() / count
     l1 = ((rows - target).abs() * mask[..., None]).sum() / (count * rows.shape[-1])
     return loss, l1.detach()
 
@@ -145,8 +154,12 @@ class Trainer:
         target, mask = self._batch(config.batch, state.attempt, step)
         state.model.train()
         with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self._autocast):
-            rows, codes = state.model(target)
-        loss, l1 = reconstruction_loss(rows.float(), target, mask, config, self.heading_std, self.position_std)
+            rows, codes, channels = state.model(target)
+        loss, l1 = reconstruction_loss(
+            rows.float(), target, mask, config, self.heading_std, self.position_std, heading_weight=self._heading(step)
+        )
+        if config.saturation_weight:
+            loss = loss + config.saturation_weight * functional.relu(channels.abs() - SATURATED).square().mean()
         state.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         norm = torch.nn.utils.clip_grad_norm_(state.model.parameters(), config.clip_norm)
@@ -180,6 +193,10 @@ class Trainer:
             })  # fmt: skip
         self.progress.advance(1, **figures)
         return reason
+
+    def _heading(self, step: int) -> float:
+        grown = self.config.heading_from * self.config.steps
+        return self.config.heading_weight * (min(1.0, step / grown) if grown else 1.0)
 
     @property
     def _autocast(self) -> bool:

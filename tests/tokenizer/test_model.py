@@ -33,7 +33,7 @@ def test_network_equals_the_reference(read_golden, name: str, nominal: int, clip
     features = given[f"motion_{clip}"]
     with torch.inference_mode():
         latents = model.encode_latents(features)
-        rows, codes = model(features)
+        rows, codes, _ = model(features)
         decoded = model.decode(codes)
     torch.testing.assert_close(latents, expected[f"encoder_{clip}"], rtol=0, atol=1e-5)
     assert torch.equal(codes.int(), expected[f"indices_{clip}"])
@@ -87,9 +87,9 @@ def test_rows_beyond_a_multiple_of_four_are_cut_as_the_reference_does(rows: int,
 def test_autocast_leaves_the_quantiser_in_float32() -> None:
     model = build_model(ModelConfig(levels=levels_of(65536), features=9, width=8), seed=0)
     latents = torch.randn(2, 50, 8, generator=torch.Generator().manual_seed(2)) * 5
-    quantised, codes = model.vqvae.quantizer(latents)
+    quantised, codes, _ = model.vqvae.quantizer(latents)
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        quantised_cast, codes_cast = model.vqvae.quantizer(latents)
+        quantised_cast, codes_cast, _ = model.vqvae.quantizer(latents)
     assert torch.equal(codes, codes_cast)
     assert torch.equal(quantised, quantised_cast)
 

@@ -11,9 +11,10 @@ import torch
 from tokenizer.checkpoint import FILE, Tokenizer
 from tokenizer.collapse import CollapseError, collapse_reason
 from tokenizer.config import Preset, preset_named
-from tokenizer.crops import TrainingData, training_data
+from tokenizer.crops import CropSampler, TrainingData, training_data
+from tokenizer.model import build_model
 from tokenizer.runs import read_plan, write_plan
-from tokenizer.train import METRICS, STATE, Trainer, read_metrics, reconstruction_loss
+from tokenizer.train import METRICS, SATURATED, STATE, Trainer, read_metrics, reconstruction_loss
 
 SPANS = [(96, "train"), (40, "train"), (120, "train"), (24, "train"), (64, "val")]
 
@@ -169,7 +170,7 @@ def test_collapse_is_judged_against_what_tokens_and_codebook_allow() -> None:
     assert "under 10% of the 1,000" in str(collapse_reason(99, 1000, 64000, 0.1))
 
 
-LOSS_SCALES = {"heading_std": 0.01, "position_std_m": 0.12}
+LOSS_SCALES = {"heading_std": 0.01, "position_std_m": 0.12, "heading_weight": 0.5}
 
 
 def test_padding_does_not_touch_the_loss() -> None:
@@ -186,26 +187,49 @@ def test_padding_does_not_touch_the_loss() -> None:
 
 
 def test_the_loss_is_smooth_l1_with_positions_counted_half_as_much_again() -> None:
-    config = small_preset(heading_weight=0.0).training
+    config, scales = small_preset().training, {**LOSS_SCALES, "heading_weight": 0.0}
     target = torch.zeros(1, 4, 263)
     rows = torch.zeros(1, 4, 263)
     rows[..., 4:67] = 0.5  # smooth-L1 below 1 is x^2 / 2 = 0.125, on 63 of 263 columns and on all position columns
-    loss, l1 = reconstruction_loss(rows, target, torch.ones(1, 4), config, **LOSS_SCALES)
+    loss, l1 = reconstruction_loss(rows, target, torch.ones(1, 4), config, **scales)
     assert loss.item() == pytest.approx(0.125 * 63 / 263 + 0.5 * 0.125, rel=1e-5)
     assert l1.item() == pytest.approx(0.5 * 63 / 263, rel=1e-5)
 
 
 def test_the_heading_term_sees_turns_that_add_up_and_not_those_that_cancel() -> None:
-    config = small_preset(heading_weight=1.0).training
-    plain = small_preset(heading_weight=0.0).training
+    config = small_preset().training
     target, mask = torch.zeros(1, 40, 263), torch.ones(1, 40)
 
     def extra(column: torch.Tensor) -> float:
         rows = target.clone()
         rows[..., 0] = column
-        with_term, without = (reconstruction_loss(rows, target, mask, one, **LOSS_SCALES)[0] for one in (config, plain))
+        with_term, without = (
+            reconstruction_loss(rows, target, mask, config, **{**LOSS_SCALES, "heading_weight": weight})[0]
+            for weight in (1.0, 0.0)
+        )
         return (with_term - without).item()
 
     steady = torch.full((40,), 0.1)
     swinging = steady * torch.tensor([1.0, -1.0]).repeat(20)
     assert extra(steady) > 100 * extra(swinging) > 0
+
+
+def test_the_saturation_term_holds_channels_where_they_can_move(data: TrainingData, tmp_path: Path) -> None:
+    beyond = []
+    for weight in (0.0, 1.0):
+        preset = small_preset(steps=40, save_every=39, learning_rate=2e-2, saturation_weight=weight, guard_steps=())
+        run = trainer(tmp_path / str(weight), data, preset, KillAfter(40))
+        with pytest.raises(KilledError):
+            run.run()
+        model = build_model(preset.model, 0)
+        model.load_state_dict(torch.load(tmp_path / str(weight) / STATE, weights_only=True)["model"])
+        target, _ = CropSampler(data, 32).draw(32, seed=0, attempt=0, step=0)
+        with torch.inference_mode():
+            beyond.append((model(torch.from_numpy(target))[2].abs() - SATURATED).clamp(min=0).mean().item())
+    assert beyond[1] < 0.5 * beyond[0]
+
+
+def test_the_heading_term_grows_in(data: TrainingData, tmp_path: Path) -> None:
+    run = trainer(tmp_path, data, small_preset(heading_weight=0.4, heading_from=0.5))
+    assert [run._heading(step) for step in (0, 6, 12, 23)] == pytest.approx([0, 0.2, 0.4, 0.4])
+    assert trainer(tmp_path, data, small_preset(heading_weight=0.4))._heading(0) == 0.4

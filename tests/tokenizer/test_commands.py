@@ -1,0 +1,64 @@
+"""The two commands as a person calls them, on features made here instead of a store's."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from tokenizer import plan
+
+SPANS = [(96, "train"), (40, "train"), (120, "train"), (64, "val"), (48, "test"), (9, "train")]
+
+
+@pytest.fixture
+def scamo(monkeypatch, make_features, tmp_path: Path):
+    """Runs `scamo ...` in this process and returns its result."""
+    from cli.scamo import app
+
+    features = make_features(tmp_path / "features", SPANS)
+    monkeypatch.setattr(plan, "_features", lambda store, jobs, progress: features)
+
+    def run(*words: str):
+        return CliRunner().invoke(app, [*words, "--runs", str(tmp_path / "runs")])
+
+    return run
+
+
+def test_tokenize_prints_one_json_object(scamo) -> None:
+    result = scamo("tokenize", "--codebook", "256", "--preset", "tiny", "--json")
+    assert result.exit_code == 0, result.stderr
+    answer = json.loads(result.stdout)
+    named = {"codebook_size", "levels", "tokenizer", "corpus", "clips", "codes", "fingerprint", "evaluation", "skipped"}
+    assert named <= set(answer)
+    assert answer["codebook_size"] == 240
+    assert answer["skipped"] == {"short": 1}
+    assert "one is trained first" in result.stderr
+
+
+def test_tokenize_shows_what_it_made_and_what_comes_next(scamo) -> None:
+    result = scamo("tokenize", "--codebook", "256", "--preset", "tiny")
+    assert result.exit_code == 0, result.stderr
+    for words in ("240 codes in truth", "mean-feature predictor", "heading-free", "exponential entropy", "val", "test",
+                  "1 skipped: spans of fewer than 16 rows"):  # fmt: skip
+        assert words in " ".join(result.stdout.split())
+    assert "advice:" in result.stderr
+    assert "next: scamo train-ar" in result.stderr
+
+
+def test_train_tokenizer_prints_one_json_object_and_a_table(scamo) -> None:
+    words = ("train-tokenizer", "--codebook", "256", "--preset", "tiny", "--steps", "21")
+    answer = json.loads(scamo(*words, "--json").stdout)
+    assert answer["trained_now"] is True
+    assert answer["held_out"]["step"] == 21
+    again = scamo(*words)
+    assert "held out: val" in again.stdout
+    assert "is finished" in again.stderr
+
+
+def test_an_unknown_codebook_is_wrong_usage(scamo) -> None:
+    result = scamo("tokenize", "--codebook", "1000")
+    assert result.exception is not None
+    assert getattr(result.exception, "exit_code", None) == 2

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import shutil
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,9 @@ from motionunion.features import FeatureSet
 from motionunion.progress import SILENT
 from motionunion.representations import registry
 from motionunion.spans import Span, SpanCaption
+from scamo.evaluation import official
 from scamo.evaluation.inputs import gather, open_evaluator
+from scamo.evaluation.networks import EvaluatorConfig, EvaluatorNetworks
 from scamo.plan import train_ar
 from tokenizer.checkpoint import Tokenizer
 from tokenizer.config import ModelConfig as TokenizerConfig
@@ -39,6 +42,7 @@ def golden(test_data: Path) -> Any:
     return load
 
 
+LIST = ["sos", "eos", "unk", "walk", "person"]
 ACTIONS = ("walk", "run", "jump", "wave", "squat", "kick", "turn", "sit")
 MANNERS = ("slowly", "quickly", "happily", "sadly")
 SIDES = ("left", "right")
@@ -135,3 +139,31 @@ def copy_of(tmp_path: Path) -> Any:
 @pytest.fixture(autouse=True)
 def tiny_preset(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("scamo.evaluation.standin.choose_preset", lambda device: ("tiny", "this is a test"))
+
+
+@pytest.fixture
+def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Networks of the same keys in a thousandth of the size, where the published widths are not the point."""
+    config = EvaluatorConfig(movement_hidden=8, movement_out=8, motion_hidden=8, text_hidden=8, embedding=4)
+    monkeypatch.setattr(official, "EvaluatorConfig", lambda: config)
+
+
+@pytest.fixture
+def write_folder() -> Any:
+    """Write a folder of the published layout, with random weights and five words; `change` replaces parts of the weights."""
+    return write_official
+
+
+def write_official(folder: Path, change: dict[str, Any] | None = None) -> Path:
+    torch.manual_seed(0)
+    networks = EvaluatorNetworks(official.EvaluatorConfig())
+    parts = {part: getattr(networks, part).state_dict() for part in official._PARTS}
+    optimiser = {"state": {0: {"step": 3, "exp_avg": torch.zeros(2)}}, "param_groups": [{"lr": 1e-4, "params": [0]}]}
+    stored = {**parts, "opt_text_encoder": optimiser, "opt_motion_encoder": optimiser, "epoch": 300, "iter": 9}
+    (folder / "text_mot_match/model").mkdir(parents=True)
+    torch.save(stored | (change or {}), folder / official.WEIGHTS)
+    (folder / "glove").mkdir()
+    np.save(folder / official.VECTORS, np.arange(5 * 300, dtype=np.float64).reshape(5, 300))
+    (folder / official.WORDS).write_bytes(pickle.dumps(LIST, protocol=3))
+    (folder / official.ROWS).write_bytes(pickle.dumps({w: i for i, w in enumerate(LIST)}, protocol=3))
+    return folder

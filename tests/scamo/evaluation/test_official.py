@@ -3,7 +3,6 @@ from __future__ import annotations
 import json
 import os
 import pickle
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,35 +10,13 @@ import torch
 
 from motionunion.errors import MissingInput, SourceFormatError
 from scamo.evaluation import official
-from scamo.evaluation.networks import EvaluatorConfig, EvaluatorNetworks
+from scamo.evaluation.networks import EvaluatorNetworks
 from scamo.evaluation.words import tagged_words
 
 LIST = ["sos", "eos", "unk", "walk", "person"]
 
 
-@pytest.fixture
-def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Networks of the same keys in a thousandth of the size, where the published widths are not the point."""
-    config = EvaluatorConfig(movement_hidden=8, movement_out=8, motion_hidden=8, text_hidden=8, embedding=4)
-    monkeypatch.setattr(official, "EvaluatorConfig", lambda: config)
-
-
-def write_folder(folder: Path, change: dict | None = None) -> Path:
-    torch.manual_seed(0)
-    networks = EvaluatorNetworks(official.EvaluatorConfig())
-    parts = {part: getattr(networks, part).state_dict() for part in official._PARTS}
-    optimiser = {"state": {0: {"step": 3, "exp_avg": torch.zeros(2)}}, "param_groups": [{"lr": 1e-4, "params": [0]}]}
-    stored = {**parts, "opt_text_encoder": optimiser, "opt_motion_encoder": optimiser, "epoch": 300, "iter": 9}
-    (folder / "text_mot_match/model").mkdir(parents=True)
-    torch.save(stored | (change or {}), folder / official.WEIGHTS)
-    (folder / "glove").mkdir()
-    np.save(folder / official.VECTORS, np.arange(5 * 300, dtype=np.float64).reshape(5, 300))
-    (folder / official.WORDS).write_bytes(pickle.dumps(LIST, protocol=3))
-    (folder / official.ROWS).write_bytes(pickle.dumps({w: i for i, w in enumerate(LIST)}, protocol=3))
-    return folder
-
-
-def test_a_folder_of_the_published_layout_loads(tmp_path):
+def test_a_folder_of_the_published_layout_loads(tmp_path, write_folder):
     evaluator = official.load_official(write_folder(tmp_path))
     assert evaluator.official
     assert not evaluator.networks.training
@@ -52,7 +29,7 @@ def test_a_folder_of_the_published_layout_loads(tmp_path):
     assert evaluator.embed_texts([sentence]).shape == (1, 512)
 
 
-def test_missing_files_are_listed_with_their_origin(narrow, tmp_path):
+def test_missing_files_are_listed_with_their_origin(narrow, tmp_path, write_folder):
     folder = write_folder(tmp_path)
     (folder / official.VECTORS).unlink()
     with pytest.raises(MissingInput) as caught:
@@ -65,7 +42,7 @@ def test_missing_files_are_listed_with_their_origin(narrow, tmp_path):
     assert all(name in str(caught.value) for name in official.ORIGINS)
 
 
-def test_another_key_or_shape_is_refused(narrow, tmp_path):
+def test_another_key_or_shape_is_refused(narrow, tmp_path, write_folder):
     state = EvaluatorNetworks(official.EvaluatorConfig()).movement_encoder.state_dict()
     with pytest.raises(SourceFormatError, match=r"unknown key movement_encoder\.extra"):
         official.load_official(write_folder(tmp_path / "a", {"movement_encoder": state | {"extra": torch.ones(1)}}))
@@ -84,7 +61,7 @@ class Attack:
         return (os.mkdir, ("owned",))
 
 
-def test_pickles_with_objects_are_refused_and_run_nothing(narrow, tmp_path, monkeypatch):
+def test_pickles_with_objects_are_refused_and_run_nothing(narrow, tmp_path, monkeypatch, write_folder):
     monkeypatch.chdir(tmp_path)
     folder = write_folder(tmp_path / "a")
     (folder / official.WORDS).write_bytes(pickle.dumps(["sos", Attack()], protocol=3))
@@ -107,14 +84,14 @@ def test_pickles_with_objects_are_refused_and_run_nothing(narrow, tmp_path, monk
         b"not a pickle",
     ],
 )
-def test_damaged_word_lists_are_refused(narrow, tmp_path, data):
+def test_damaged_word_lists_are_refused(narrow, tmp_path, data, write_folder):
     folder = write_folder(tmp_path)
     (folder / official.WORDS).write_bytes(data)
     with pytest.raises(SourceFormatError, match="our_vab_words"):
         official.load_official(folder)
 
 
-def test_a_word_without_a_vector_is_refused(narrow, tmp_path):
+def test_a_word_without_a_vector_is_refused(narrow, tmp_path, write_folder):
     folder = write_folder(tmp_path)
     (folder / official.ROWS).write_bytes(pickle.dumps({w: i + 1 for i, w in enumerate(LIST)}))
     with pytest.raises(SourceFormatError, match="have no vector"):

@@ -113,6 +113,35 @@ def test_what_was_trained_on_is_never_evaluated(toy_runs, open_toy, copy_of):
     assert result.reconstruction["windows"] == 70
 
 
+def test_the_published_weights_judge_humanml3ds_test_items_alone(
+    toy_runs, open_toy, copy_of, narrow, write_folder, tmp_path
+):
+    features, runs = toy_runs
+    marked = [
+        replace(s, layer="humanml3d", official_split="test", body="template" if i % 2 else "model")
+        if s.split == "test"
+        else s
+        for i, s in enumerate(features.spans)
+    ]
+    marked[-1] = replace(marked[-1], official_split=None)
+    open_toy(replace(features, spans=marked, key="marked"))
+    runs = copy_of(runs)
+    given = evaluate("store", runs, evaluator=write_folder(tmp_path / "guo"), device="cpu")
+    assert given.items == 69
+    assert given.unusable is None
+    assert "stand-in" not in given.title
+    assert "69 of HumanML3D's test items instead of 4,640 to 4,671" in given.title
+    assert "34 of 69 motions are on the template body" in given.title
+    write_folder(runs / "evaluators" / "official")
+    found = evaluate("store", runs, device="cpu")
+    assert found.evaluator == given.evaluator
+    assert found.items == 69
+    open_toy(features)
+    without = evaluate("store", runs, device="cpu")
+    assert without.items == 70
+    assert "items are this store's test windows" in without.title
+
+
 def test_the_stand_in_sees_the_training_split_alone(toy_runs, open_toy, copy_of, monkeypatch):
     features, runs = toy_runs
     open_toy(features)

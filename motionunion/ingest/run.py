@@ -124,6 +124,7 @@ def ingest(
             try:
                 _run(engine, queue, committer, result, progress, interrupt)
             except Exception:
+                interrupt.stop_if_told()
                 # What other tasks have finished is worth keeping; the error at hand is the one to tell of.
                 with contextlib.suppress(OSError, StoreError):
                     committer.flush()
@@ -258,6 +259,7 @@ class _Interrupt:
     def __init__(self, queue: deque[Task], progress: Progress) -> None:
         self._queue, self._progress = queue, progress
         self.asked = False
+        self._at_once = False
         self._before: Any = None
 
     def __enter__(self) -> _Interrupt:
@@ -269,9 +271,17 @@ class _Interrupt:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         if self._before is not None:
             signal.signal(signal.SIGINT, self._before)
+        if isinstance(error, Exception):
+            self.stop_if_told()
+
+    def stop_if_told(self) -> None:
+        """Raise what the second Ctrl-C raised, where a library (DuckDB does) made another error of it."""
+        if self._at_once:
+            raise KeyboardInterrupt
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         if self.asked:
+            self._at_once = True
             raise KeyboardInterrupt
         self.asked = True
         self._queue.clear()

@@ -1,0 +1,118 @@
+"""`ingest`, `stats`, `check`, `query`, `show` as a person types them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+pytest.importorskip("cli.sample")
+
+from cli.motionunion import app
+from motionunion.errors import MissingInput, UsageError
+
+
+def write_motion(path: Path, seed: int = 0) -> None:
+    random = np.random.default_rng(seed)
+    time = np.arange(60)[:, None] / 60
+    poses = np.zeros((60, 156))
+    poses[:, :3] = (np.pi / 2, 0, 0)
+    poses[:, 3:66] = 0.2 * np.sin(2 * np.pi * time + random.uniform(0, 6, size=63))
+    trans = np.hstack([time, 0 * time, 0.95 + 0 * time])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    np.savez(path, poses=poses, trans=trans, betas=np.zeros(16), gender="neutral", mocap_framerate=60.0)
+
+
+@pytest.fixture
+def amass(tmp_path: Path) -> Path:
+    """Three motions, one of them cut short, one with a sidecar caption."""
+    folder = tmp_path / "amass"
+    for number in range(3):
+        write_motion(folder / "CMU" / "01" / f"01_0{number}_poses.npz", number)
+    broken = folder / "CMU" / "01" / "01_00_poses.npz"
+    broken.write_bytes(broken.read_bytes()[:4000])
+    (folder / "CMU" / "01" / "01_01_poses.txt").write_text("a person sways\n")
+    return folder
+
+
+def call(*words: object, code: int = 0) -> str:
+    done = CliRunner().invoke(app, [str(word) for word in words])
+    assert done.exit_code == code, done.output
+    return done.stdout
+
+
+def answer(*words: object, code: int = 0) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(call(*words, "--json", code=code))
+    return found
+
+
+def test_from_ingest_to_show(amass: Path, tmp_path: Path) -> None:
+    store = ("--store", tmp_path / "store")
+    planned = answer("ingest", amass, "--dry-run", *store)
+    assert planned["sources"][0]["files"] == 3
+    assert not (tmp_path / "store").exists()
+    result = answer("ingest", amass, "--jobs", 1, *store, code=3)
+    assert (result["clips"], result["reasons"]) == (2, {"truncated": 1})
+    again = answer("ingest", amass, *store, code=3)
+    assert (again["commit"], again["clips"], again["standing_rejects"]) == (result["commit"], 0, 1)
+    stats = answer("stats", *store)
+    assert (stats["clips"], stats["frames"], stats["captions"], stats["rejects"]) == (2, 120, 1, 1)
+    assert stats["hours"] == pytest.approx(2 / 3600)
+    assert stats["fingerprint"] == result["fingerprint"]
+    (source,) = stats["sources"]
+    assert {"source", "clips", "frames", "hours", "fps", "captions", "share"} <= set(source)
+    assert source["fps"] == [60.0]
+    checked = answer("check", *store)
+    assert checked["sound"] is True
+    queried = answer("query", "select key, labels, flags from clips order by key", *store)
+    assert queried["columns"] == ["key", "labels", "flags"]
+    assert len(queried["rows"]) == 2
+    key = queried["rows"][0][0]
+    shown = answer("show", key, "--gif", tmp_path / "a.gif", *store)
+    assert shown["key"] == key
+    assert [caption["text"] for caption in shown["captions"]] == ["a person sways"]
+    assert (tmp_path / "a.gif").read_bytes().startswith(b"GIF8")
+    assert answer("show", shown["clip_id"][:10], *store)["key"] == key
+
+
+def test_tables_name_what_matters(amass: Path, tmp_path: Path) -> None:
+    store = ("--store", tmp_path / "store")
+    done = CliRunner().invoke(app, ["ingest", str(amass), "--jobs", "1", *map(str, store)])
+    assert "01_00_poses.npz   truncated" in done.output
+    assert "Next: motionunion stats" in done.output
+    assert "template body" in call("stats", *store)
+    assert "sound" in call("check", *store)
+    assert "2 rows" in call("query", "select key from clips", *store)
+    assert "a person sways" in call("show", "01_01", *store)
+    assert "Would read" in call("ingest", amass, "--dry-run", *store)
+
+
+def test_what_cannot_be_done_is_an_error_of_its_kind(amass: Path, tmp_path: Path) -> None:
+    store = ("--store", tmp_path / "store")
+    run = CliRunner().invoke
+    assert isinstance(run(app, ["stats", *map(str, store)]).exception, MissingInput)
+    call("ingest", amass, "--jobs", 1, *store, code=3)
+    assert isinstance(run(app, ["show", "nothing", *map(str, store)]).exception, MissingInput)
+    assert isinstance(run(app, ["show", "01_0", *map(str, store)]).exception, UsageError)
+    assert isinstance(run(app, ["query", "drop table clips", *map(str, store)]).exception, UsageError)
+    alone = tmp_path / "alone" / "CMU" / "01" / "01_00_poses.npz"
+    alone.parent.mkdir(parents=True)
+    alone.write_bytes((amass / "CMU" / "01" / "01_00_poses.npz").read_bytes())
+    nothing = answer("ingest", alone, "--store", tmp_path / "none", code=4)
+    assert nothing["reasons"] == {"truncated": 1}
+
+
+def test_a_damaged_store_ends_with_exit_4_and_names_the_file(amass: Path, tmp_path: Path) -> None:
+    store = ("--store", tmp_path / "store")
+    call("ingest", amass, "--jobs", 1, *store, code=3)
+    shard = next((tmp_path / "store" / "shards").glob("clips-*"))
+    data = bytearray(shard.read_bytes())
+    data[100] ^= 1
+    shard.write_bytes(data)
+    report = answer("check", *store, code=4)
+    assert report["sound"] is False
+    assert shard.name in report["damage"][0]["file"]

@@ -36,7 +36,9 @@ class Choice:
     advice: tuple[str, ...]
 
 
-def _first(rows: Sequence[Mapping[str, Any]], device: str, model: str | None, size: dict[str, int]) -> Mapping[str, Any]:
+def _first(
+    rows: Sequence[Mapping[str, Any]], device: str, model: str | None, size: dict[str, int]
+) -> Mapping[str, Any]:
     """The first row of a table that fits; a key `below_<x>` is a limit on `size[x]`. Without a model, any row's will do."""
     for row in rows:
         limits = [value > size[key.removeprefix("below_")] for key, value in row.items() if key.startswith("below_")]

@@ -41,9 +41,9 @@ def read_golden() -> Callable[[str], Golden]:
     return read
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(autouse=True, scope="session")
 def one_thread():
-    """Sums must not depend on how many cores a machine has."""
+    """Sums must not depend on how many cores a machine has, and neighbours share those."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield

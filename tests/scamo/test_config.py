@@ -13,7 +13,14 @@ def test_sizes_are_listed_from_small_to_large():
 # Width of the SwiGLU layer of each published size.
 @pytest.mark.parametrize(
     ("name", "hidden", "head_width"),
-    [("44M", 1536, 64), ("111M", 2048, 64), ("343M", 2816, 64), ("775M", 3584, 64), ("1B", 4096, 64), ("3B", 8704, 100)],
+    [
+        ("44M", 1536, 64),
+        ("111M", 2048, 64),
+        ("343M", 2816, 64),
+        ("775M", 3584, 64),
+        ("1B", 4096, 64),
+        ("3B", 8704, 100),
+    ],
 )
 def test_sizes_have_the_published_widths(name, hidden, head_width):
     config = model_config(name, codebook_size=64_000, text_width=2048)

@@ -45,7 +45,9 @@ def ragged_batch(seed: int = 0):
     return tokens, torch.randn(3, 5, 6, generator=generator), lengths
 
 
-@pytest.mark.parametrize(("case", "tied", "tolerance"), [("scamo_llama", False, 1e-5), ("scamo_llama_tied", True, 1e-4)])
+@pytest.mark.parametrize(
+    ("case", "tied", "tolerance"), [("scamo_llama", False, 1e-5), ("scamo_llama_tied", True, 1e-4)]
+)
 def test_logits_and_greedy_tokens_equal_the_reference(read_golden, case, tied, tolerance):
     weights, inputs, outputs = read_golden(case)
     model = golden_model(weights, tied)
@@ -61,7 +63,9 @@ def test_logits_and_greedy_tokens_equal_the_reference(read_golden, case, tied, t
         assert greedy == ([] if expected == [1] else expected)
 
 
-@pytest.mark.parametrize(("case", "tied", "tolerance"), [("scamo_llama", False, 1e-5), ("scamo_llama_tied", True, 1e-4)])
+@pytest.mark.parametrize(
+    ("case", "tied", "tolerance"), [("scamo_llama", False, 1e-5), ("scamo_llama_tied", True, 1e-4)]
+)
 def test_cached_steps_equal_the_reference_without_a_cache(read_golden, case, tied, tolerance):
     weights, inputs, outputs = read_golden(case)
     model = golden_model(weights, tied)
@@ -173,7 +177,9 @@ def test_the_two_rules_of_first_weights_have_their_spreads():
     config = model_config("44M", codebook_size=500, text_width=64)
     scaled = new_model(config, seed=0).state_dict()
     assert scaled["transformer.wte.weight"].std().item() == pytest.approx(0.02, rel=0.02)
-    assert scaled["transformer.h.0.mlp.c_proj.weight"].std().item() == pytest.approx(0.02 / 4, rel=0.02)  # sqrt(2 x 8) = 4
+    assert scaled["transformer.h.0.mlp.c_proj.weight"].std().item() == pytest.approx(
+        0.02 / 4, rel=0.02
+    )  # sqrt(2 x 8) = 4
     assert not scaled["llama_proj.bias"].any()
     reference = new_model(model_config("44M", codebook_size=500, text_width=64, init="reference"), seed=0).state_dict()
     assert reference["transformer.wte.weight"].std().item() == pytest.approx(1.0, rel=0.02)

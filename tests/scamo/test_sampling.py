@@ -85,7 +85,9 @@ def test_a_motion_has_at_least_and_at_most_the_tokens_asked_for(model):
 
 
 def test_the_pad_column_of_a_tied_head_is_never_drawn():
-    tied = new_model(ModelConfig(layers=1, heads=1, width=8, codebook_size=3, text_width=4, tie_weights=True), seed=0).eval()
+    tied = new_model(
+        ModelConfig(layers=1, heads=1, width=8, codebook_size=3, text_width=4, tie_weights=True), seed=0
+    ).eval()
     with torch.no_grad():
         tied.embedding.weight.zero_()
     text, lengths = prompts([1] * 50)

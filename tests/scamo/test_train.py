@@ -31,7 +31,9 @@ def windows(make_windows) -> tuple[Windows, Windows]:
     return make_windows(40, seed=0), make_windows(10, seed=1)
 
 
-def training(folder: Path, windows: tuple[Windows, Windows], config: TrainConfig = CONFIG, restrict: bool = True) -> Training:
+def training(
+    folder: Path, windows: tuple[Windows, Windows], config: TrainConfig = CONFIG, restrict: bool = True
+) -> Training:
     train, val = windows
     unigram = Unigram.of(train.codes, len(train), MODEL.codebook_size)
     vocabulary = Vocabulary(MODEL.codebook_size, unigram.seen if restrict else None)

@@ -17,6 +17,10 @@ import numpy.typing as npt
 from motionunion.skeleton import FloatArray, Skeleton
 
 SPLITS: tuple[str, ...] = ("train", "val", "test")
+SYNTHETIC = "synthetic"
+"""Flag of clips, and generator of captions, that no person performed or wrote."""
+SYNTHETIC_LICENCE = "CC0-1.0"
+"""Licence of what `motionunion sample` makes: free for any use."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

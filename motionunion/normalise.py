@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from manifests import source_manifest
 from motionunion import rotation
-from motionunion.clip import Clip, RawClip
+from motionunion.clip import SYNTHETIC, SYNTHETIC_LICENCE, Clip, RawClip
 from motionunion.digest import canonical_json, sha256_file, sha256_hex
 from motionunion.errors import ClipError
 from motionunion.joint_maps import JOINT_MAPS
@@ -176,7 +176,7 @@ def _provenance(raw: RawClip) -> dict[str, str]:
         "file": name,
         "sha256": digest,
         "reader": f"{reader.name}/{reader.version} normalise/{VERSION}",
-        "licence": str(source_manifest(raw.ref.source)["licence"]),
+        "licence": SYNTHETIC_LICENCE if SYNTHETIC in raw.flags else str(source_manifest(raw.ref.source)["licence"]),
         "up": raw.up,
         "unit_m": repr(raw.unit_m),
         "skeleton_id": raw.skeleton_id,

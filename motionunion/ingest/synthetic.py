@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from motionunion.clip import RawClip
+from motionunion.clip import SYNTHETIC, RawClip
 from motionunion.sources.base import Reading
 
 MARKER = "SYNTHETIC.txt"
-FLAG = "synthetic"
 
 
 def is_synthetic(path: Path, root: Path) -> bool:
@@ -24,7 +23,7 @@ def is_synthetic(path: Path, root: Path) -> bool:
 
 def marked(reading: Reading) -> Reading:
     """The same reading, flagged; its captions say that no person wrote them."""
-    captions = tuple(replace(caption, generator=FLAG) for caption in reading.captions)
+    captions = tuple(replace(caption, generator=SYNTHETIC) for caption in reading.captions)
     if isinstance(reading, RawClip):
-        return replace(reading, captions=captions, flags=(*reading.flags, FLAG))
+        return replace(reading, captions=captions, flags=(*reading.flags, SYNTHETIC))
     return replace(reading, captions=captions)

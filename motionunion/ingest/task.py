@@ -14,6 +14,7 @@ from motionunion.captions import sidecar_captions, sidecar_file
 from motionunion.clip import Annotation, Caption, Clip, RawClip, Segment
 from motionunion.errors import ClipError, MotionUnionError, SourceFormatError, StoreError, UsageError
 from motionunion.ingest.plan import Listed, Task
+from motionunion.ingest.synthetic import is_synthetic, marked
 from motionunion.normalise import normalise
 from motionunion.sources import SOURCES
 from motionunion.store.receipts import Covered, Receipt
@@ -53,6 +54,8 @@ class _Desk:
         ref = listed.ref
         try:
             reading = SOURCES[ref.source].read(ref, task.options)
+            if is_synthetic(ref.path, ref.root):
+                reading = marked(reading)
             if isinstance(reading, Annotation):
                 self._keep(listed, None, reading.captions, reading.segments, [])
                 return
@@ -174,11 +177,12 @@ def _reject_for(listed: Listed, error: Exception) -> Row:
 def _reject(listed: Listed, reason: str, message: str, line: int | None = None) -> Row:
     ref = listed.ref
     # A reject is a fact about the file, the same wherever the folder lies; and the file stands in a column of its own.
-    message = message.removeprefix(f"{ref.path}: ").replace(f"{ref.root}{os.sep}", "")
+    file = _relative(ref.path, listed)
+    message = message.replace(f"{ref.root}{os.sep}", "").removeprefix(f"{file}: ")
     return {
         "source": ref.source,
         "key": ref.key,
-        "file": _relative(ref.path, listed),
+        "file": file,
         "reason": reason,
         "message": message,
         "line": line,

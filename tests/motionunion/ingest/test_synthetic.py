@@ -1,0 +1,25 @@
+"""What was made by a program says so in the store, however it came there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from motionunion.clip import Annotation, Caption, ClipRef
+from motionunion.ingest.synthetic import is_synthetic, marked
+
+
+def test_a_marker_above_the_file_and_below_the_root_counts(tmp_path: Path) -> None:
+    path = tmp_path / "root" / "amass" / "subset" / "a.npz"
+    path.parent.mkdir(parents=True)
+    (tmp_path / "SYNTHETIC.txt").touch()
+    assert not is_synthetic(path, tmp_path / "root"), "a marker above the root is somebody else's"
+    (tmp_path / "root" / "amass" / "SYNTHETIC.txt").touch()
+    assert is_synthetic(path, tmp_path / "root")
+    assert is_synthetic(path, tmp_path / "root" / "amass")
+    assert not is_synthetic(path, tmp_path / "root" / "amass" / "subset")
+
+
+def test_captions_of_synthetic_annotations_are_not_called_human() -> None:
+    ref = ClipRef(source="humanml3d", key="1", uid="humanml3d/1", path=Path("1.txt"), root=Path())
+    said = Annotation(ref=ref, captions=(Caption(uid="amass/a", text="a walk", layer="humanml3d"),))
+    assert [caption.generator for caption in marked(said).captions] == ["synthetic"]

@@ -44,7 +44,7 @@ def test_unknown_and_missing_keys_are_named():
     values = to_mapping(model_config("tiny", codebook_size=240, text_width=128))
     with pytest.raises(ConfigError, match="here: unknown key 'widht'"):
         from_mapping(ModelConfig, {**values, "widht": 3}, "here")
-    with pytest.raises(ConfigError, match="here: .*'layers'"):
+    with pytest.raises(ConfigError, match=r"here: .*'layers'"):
         from_mapping(ModelConfig, {key: value for key, value in values.items() if key != "layers"}, "here")
 
 

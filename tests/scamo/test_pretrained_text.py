@@ -92,7 +92,7 @@ def test_the_cache_knows_captions_by_their_exact_text(tmp_path):
 
 def test_an_encoder_that_cannot_be_loaded_is_named(tmp_path):
     (tmp_path / "empty").mkdir()
-    with pytest.raises(MissingInput, match="--text .*empty"):
+    with pytest.raises(MissingInput, match=r"--text .*empty"):
         PretrainedEncoder(str(tmp_path / "empty"), tmp_path, CPU)
 
 

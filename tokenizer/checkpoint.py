@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import pickle
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from motionunion.digest import canonical_json, sha256_hex, update_with_array, write_atomic
+from motionunion.digest import canonical_json, update_with_array, write_atomic
 from motionunion.errors import ConfigError, MissingInput
 from tokenizer.config import ModelConfig, as_plain, read_config
 from tokenizer.model import FSQVAE
@@ -30,11 +29,6 @@ FILE = "tokenizer.safetensors"
 FORMAT = "motionunion-tokenizer/1"
 BATCH_ROWS = 8192
 """Feature rows in one batch of encoding or decoding, at most."""
-
-# What torch raises for a damaged or hostile checkpoint; it has no common base of its own.
-_UNREADABLE = (
-    pickle.UnpicklingError, RuntimeError, EOFError, OSError, AttributeError, KeyError, TypeError, ValueError, ImportError
-)  # fmt: skip
 
 Codes = npt.NDArray[np.int32]
 Rows = npt.NDArray[np.float32]
@@ -242,44 +236,3 @@ def _exact_float32(device: torch.device) -> Iterator[None]:
         torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False),
     ):
         yield
-
-
-def import_reference(
-    path: Path, *, config: ModelConfig, codebook: int, mean_D: Rows, std_D: Rows, representation: str
-) -> Tokenizer:
-    """Read a published ScaMo FSQ checkpoint (`65536_FSQ.pth`, `{'net': state_dict}`) with the statistics beside it.
-
-    Keys may carry `module.` once or twice, as distributed training leaves them. Nothing in the file is executed: it is
-    read as weights only. Layer names and shapes must match `config` exactly.
-
-    Raises:
-        MissingInput: If the file is not there, is no such checkpoint, or has a missing, extra or mis-shaped weight.
-    """
-    from motionunion.representations import registry
-
-    if not path.is_file():
-        raise MissingInput(f"{path} is not there")
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-        weights = {_without_module(name): tensor for name, tensor in content["net"].items()}
-        model = FSQVAE(config)
-        model.load_state_dict(weights, strict=True)
-    except _UNREADABLE as error:
-        raise MissingInput(
-            f"{path} is not a ScaMo FSQ checkpoint of width {config.width} and levels {config.levels}: {error}"
-        ) from error
-    return Tokenizer(
-        model,
-        mean_D=mean_D,
-        std_D=std_D,
-        representation=representation,
-        parameter_hash=registry.get(representation).parameter_hash,
-        codebook=codebook,
-        provenance={"imported_from": path.name, "sha256": sha256_hex(path.read_bytes())},
-    )
-
-
-def _without_module(name: str) -> str:
-    while name.startswith("module."):
-        name = name.removeprefix("module.")
-    return name

@@ -8,20 +8,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from motionunion.clip import SPLITS
-from motionunion.errors import ConfigError, UsageError
+from motionunion.errors import ConfigError
 from motionunion.features import FeatureSet, build_features
 from motionunion.progress import SILENT, Progress
-from motionunion.representations import registry
-from tokenizer.checkpoint import FILE, Tokenizer, describe
+from tokenizer.checkpoint import FILE, Tokenizer
+from tokenizer.choice import choose_device, drift, matching_tokenizer
 from tokenizer.config import Preset, as_plain, choose_preset, preset_named
 from tokenizer.corpus import Corpus
 from tokenizer.crops import TrainingData, training_data
 from tokenizer.encode import build_corpus
 from tokenizer.fsq import levels_of
-from tokenizer.runs import TOKENIZERS, folders_with, open_run, remove_leftovers
+from tokenizer.runs import TOKENIZERS, open_run, remove_leftovers
 from tokenizer.train import Trainer, read_metrics
 
 REPRESENTATION = "hml263@20/compat"
@@ -155,47 +153,9 @@ def tokenize(
             trained_now=False,
             held_out=_last_held_out(found),
         )
-        progress.note(f"using the tokenizer {found}" + _drift(trained.tokenizer, features))
+        progress.note(f"using the tokenizer {found}" + drift(trained.tokenizer, features))
     corpus = build_corpus(trained.tokenizer.to(target), trained.folder.name, features, runs, progress)
     return Tokenized(tokenizer=trained, corpus=corpus, advice=_advice(corpus))
-
-
-def matching_tokenizer(runs: Path, features: FeatureSet, codebook: int, preset: str | None) -> Path | None:
-    """Folder of the finished tokenizer that `tokenize` would use, or None."""
-    parameter_hash = registry.get(features.representation).parameter_hash
-    matches: list[tuple[bool, int, Path]] = []
-    for folder in folders_with(runs / TOKENIZERS, FILE):
-        about = describe(folder)
-        provenance = about["provenance"]
-        if (
-            about["representation"] == features.representation
-            and about["parameter_hash"] == parameter_hash
-            and about["codebook"] == codebook
-            and about["model"]["levels"] == list(levels_of(codebook))
-            and (preset is None or provenance.get("preset") == preset)
-        ):
-            of_this_store = provenance.get("store", {}).get("uuid") == features.store_uuid
-            matches.append((not of_this_store, len(matches), folder))
-    return min(matches)[2] if matches else None
-
-
-def choose_device(device: str | None) -> str:
-    """The device asked for, or a GPU where there is one.
-
-    Raises:
-        UsageError: If a GPU is asked for that is not there, or the device is of another kind.
-    """
-    if device is None:
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        kind = torch.device(device)
-    except RuntimeError as error:
-        raise UsageError(f"--device {device}: not a device; give cpu, cuda, cuda:1, ...") from error
-    if kind.type not in ("cpu", "cuda"):
-        raise UsageError(f"--device {device}: training runs on cpu or cuda")
-    if kind.type == "cuda" and (not torch.cuda.is_available() or (kind.index or 0) >= torch.cuda.device_count()):
-        raise UsageError(f"--device {device}: PyTorch sees {torch.cuda.device_count()} GPUs here; leave --device out")
-    return device
 
 
 def _features(store: str, jobs: int | None, progress: Progress) -> FeatureSet:
@@ -290,16 +250,6 @@ def _plan_in_words(plan: Mapping[str, Any], preset: Preset, data: TrainingData, 
 def _last_held_out(folder: Path) -> Mapping[str, Any] | None:
     found = [entry for entry in read_metrics(folder) if entry["kind"] == "held_out"]
     return found[-1] if found else None
-
-
-def _drift(tokenizer: Tokenizer, features: FeatureSet) -> str:
-    trained_on = tokenizer.provenance.get("store", {})
-    again = "; `scamo train-tokenizer` trains one on this state"
-    if trained_on.get("uuid") != features.store_uuid:
-        return f", which was trained on another store{again}"
-    if trained_on.get("fingerprint") != features.fingerprint:
-        return f", which was trained on an earlier state of this store{again}"
-    return ""
 
 
 def _advice(corpus: Corpus) -> str | None:

@@ -18,58 +18,21 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from motionunion.digest import canonical_json, write_atomic
 from motionunion.progress import SILENT, Progress
 from tokenizer.checkpoint import Tokenizer
 from tokenizer.collapse import CollapseError, advice, collapse_reason
-from tokenizer.config import Preset, TrainingConfig
+from tokenizer.config import Preset
 from tokenizer.crops import GUARD, CropSampler, TrainingData
+from tokenizer.loss import reconstruction_loss, saturation
 from tokenizer.metrics import code_usage, evaluate_windows
 from tokenizer.model import FSQVAE, build_model
 from tokenizer.runs import write_plan
 
 STATE = "state.pt"
 METRICS = "metrics.jsonl"
-LEVER_M = 0.3
-"""Typical distance of a joint from the vertical axis through the pelvis: what a wrong heading swings."""
-SATURATED = 1.5
-"""Beyond this a channel has left the grid: the outermost of 8 levels begins at 1.3, and tanh flattens out."""
 LOSS_EVERY = 10  # steps between looks at the loss: each look waits for the device
-
-
-def reconstruction_loss(
-    rows: Tensor,
-    target: Tensor,
-    mask: Tensor,
-    config: TrainingConfig,
-    heading_std: float,
-    position_std_m: float,
-    *,
-    heading_weight: float,
-) -> tuple[Tensor, Tensor]:
-    """Smooth-L1 over all features plus its weighted repeat on the local joint positions, over real rows only.
-
-    Args:
-        rows, target: Normalised features (B, T, D).
-        mask: (B, T), 1 on real rows.
-
-    Returns:
-        The loss, and the plain L1 of the same rows.
-    """
-    count = mask.sum()
-    difference = functional.smooth_l1_loss(rows, target, reduction="none") * mask[..., None]
-    first, stop = config.position_dims
-    loss = difference.sum() / (count * rows.shape[-1])
-    loss = loss + config.position_weight * difference[..., first:stop].sum() / (count * (stop - first))
-    if heading_weight:
-        wrong_half_turns = (rows - target)[..., config.heading_dim] * mask * heading_std
-        angle = 2 * torch.cumsum(wrong_half_turns, dim=1) * LEVER_M / position_std_m
-        drift = functional.smooth_l1_loss(angle, torch.zeros_like(angle), reduction="none") * mask
-        loss = loss + heading_weight * drift.sum() / count
-    l1 = ((rows - target).abs() * mask[..., None]).sum() / (count * rows.shape[-1])
-    return loss, l1.detach()
 
 
 @dataclass(slots=True)
@@ -159,7 +122,7 @@ class Trainer:
             rows.float(), target, mask, config, self.heading_std, self.position_std, heading_weight=self._heading(step)
         )
         if config.saturation_weight:
-            loss = loss + config.saturation_weight * functional.relu(channels.abs() - SATURATED).square().mean()
+            loss = loss + config.saturation_weight * saturation(channels)
         state.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         norm = torch.nn.utils.clip_grad_norm_(state.model.parameters(), config.clip_norm)

@@ -9,6 +9,7 @@ from motionunion.errors import ConfigError, MissingInput, UsageError
 from motionunion.features import FeatureSet
 from tokenizer import plan
 from tokenizer.checkpoint import FILE
+from tokenizer.choice import choose_device, matching_tokenizer
 from tokenizer.corpus import newest_corpus
 
 SPANS = [(96, "train"), (40, "train"), (120, "train"), (64, "val"), (48, "test")]
@@ -89,10 +90,10 @@ def test_a_matching_tokenizer_has_codebook_preset_and_representation(use_store, 
     features = use_store()
     made, _ = tokenize(tmp_path)
     runs = tmp_path / "runs"
-    assert plan.matching_tokenizer(runs, features, 256, None) == made.tokenizer.folder
-    assert plan.matching_tokenizer(runs, features, 256, "tiny") == made.tokenizer.folder
-    assert plan.matching_tokenizer(runs, features, 256, "small") is None
-    assert plan.matching_tokenizer(runs, features, 512, None) is None
+    assert matching_tokenizer(runs, features, 256, None) == made.tokenizer.folder
+    assert matching_tokenizer(runs, features, 256, "tiny") == made.tokenizer.folder
+    assert matching_tokenizer(runs, features, 256, "small") is None
+    assert matching_tokenizer(runs, features, 512, None) is None
 
 
 def test_a_tokenizer_of_an_earlier_state_is_used_and_the_drift_is_said(
@@ -137,7 +138,7 @@ def test_a_store_without_training_windows_stops(use_store, tmp_path: Path) -> No
 @pytest.mark.parametrize("device", ["tpu", "cuda:99", "mps", "nonsense"])
 def test_a_device_that_is_not_there_is_refused(device: str) -> None:
     with pytest.raises(UsageError, match=f"--device {device}"):
-        plan.choose_device(device)
+        choose_device(device)
 
 
 def test_another_plan_in_the_same_folder_is_not_overwritten(use_store, tmp_path: Path) -> None:

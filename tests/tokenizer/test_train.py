@@ -12,9 +12,10 @@ from tokenizer.checkpoint import FILE, Tokenizer
 from tokenizer.collapse import CollapseError, collapse_reason
 from tokenizer.config import Preset, preset_named
 from tokenizer.crops import CropSampler, TrainingData, training_data
+from tokenizer.loss import SATURATED
 from tokenizer.model import build_model
 from tokenizer.runs import read_plan, write_plan
-from tokenizer.train import METRICS, SATURATED, STATE, Trainer, read_metrics, reconstruction_loss
+from tokenizer.train import METRICS, STATE, Trainer, read_metrics
 
 SPANS = [(96, "train"), (40, "train"), (120, "train"), (24, "train"), (64, "val")]
 
@@ -168,50 +169,6 @@ def test_collapse_is_judged_against_what_tokens_and_codebook_allow() -> None:
     assert collapse_reason(25, 1000, 240, 0.1) is None  # 10 % of 240 codes
     assert "under 10% of the 240" in str(collapse_reason(23, 1000, 240, 0.1))
     assert "under 10% of the 1,000" in str(collapse_reason(99, 1000, 64000, 0.1))
-
-
-LOSS_SCALES = {"heading_std": 0.01, "position_std_m": 0.12, "heading_weight": 0.5}
-
-
-def test_padding_does_not_touch_the_loss() -> None:
-    config = small_preset().training
-    random = torch.Generator().manual_seed(0)
-    rows, target = (torch.randn(2, 12, 263, generator=random) for _ in range(2))
-    mask = torch.ones(2, 12)
-    mask[1, 7:] = 0
-    before = reconstruction_loss(rows, target, mask, config, **LOSS_SCALES)
-    rows[1, 7:] += 100
-    after = reconstruction_loss(rows, target, mask, config, **LOSS_SCALES)
-    assert torch.equal(before[0], after[0])
-    assert torch.equal(before[1], after[1])
-
-
-def test_the_loss_is_smooth_l1_with_positions_counted_half_as_much_again() -> None:
-    config, scales = small_preset().training, {**LOSS_SCALES, "heading_weight": 0.0}
-    target = torch.zeros(1, 4, 263)
-    rows = torch.zeros(1, 4, 263)
-    rows[..., 4:67] = 0.5  # smooth-L1 below 1 is x^2 / 2 = 0.125, on 63 of 263 columns and on all position columns
-    loss, l1 = reconstruction_loss(rows, target, torch.ones(1, 4), config, **scales)
-    assert loss.item() == pytest.approx(0.125 * 63 / 263 + 0.5 * 0.125, rel=1e-5)
-    assert l1.item() == pytest.approx(0.5 * 63 / 263, rel=1e-5)
-
-
-def test_the_heading_term_sees_turns_that_add_up_and_not_those_that_cancel() -> None:
-    config = small_preset().training
-    target, mask = torch.zeros(1, 40, 263), torch.ones(1, 40)
-
-    def extra(column: torch.Tensor) -> float:
-        rows = target.clone()
-        rows[..., 0] = column
-        with_term, without = (
-            reconstruction_loss(rows, target, mask, config, **{**LOSS_SCALES, "heading_weight": weight})[0]
-            for weight in (1.0, 0.0)
-        )
-        return (with_term - without).item()
-
-    steady = torch.full((40,), 0.1)
-    swinging = steady * torch.tensor([1.0, -1.0]).repeat(20)
-    assert extra(steady) > 100 * extra(swinging) > 0
 
 
 def test_the_saturation_term_holds_channels_where_they_can_move(data: TrainingData, tmp_path: Path) -> None:

@@ -73,5 +73,7 @@ def run_command(app: Callable[[], None]) -> None:
         raise SystemExit(0) from None
     except Exception as error:  # noqa: BLE001 - the outermost frame: whatever arrives here is ours to explain
         traceback.print_exc()
-        typer.secho(f"bug: {type(error).__name__}: {error}\nThis is a fault of ours; please report it.", fg="red", err=True)
+        typer.secho(
+            f"bug: {type(error).__name__}: {error}\nThis is a fault of ours; please report it.", fg="red", err=True
+        )
         raise SystemExit(1) from None

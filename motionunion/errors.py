@@ -29,9 +29,7 @@ class SourceFormatError(MotionUnionError):
     `reason` is a short stable word for tables (`truncated`, `pickled`, `not_utf8`, `header_lies`, ...).
     """
 
-    def __init__(
-        self, path: Path | str, problem: str, *, line: int | None = None, reason: str = "bad_format"
-    ) -> None:
+    def __init__(self, path: Path | str, problem: str, *, line: int | None = None, reason: str = "bad_format") -> None:
         where = f"{path}:{line}" if line is not None else str(path)
         super().__init__(f"{where}: {problem}")
         self.path, self.line, self.problem, self.reason = Path(path), line, problem, reason

@@ -29,12 +29,16 @@ def imports(tree: ast.AST, *, module_level: bool) -> Iterator[str]:
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, "imports are absolute, so that the direction can be read"
             yield node.module or ""
-        elif module_level and isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            continue
-        elif module_level and isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+        elif module_level and runs_later(node):
             continue
         else:
             yield from imports(node, module_level=module_level)
+
+
+def runs_later(node: ast.AST) -> bool:
+    if isinstance(node, ast.If):
+        return "TYPE_CHECKING" in ast.unparse(node.test)
+    return isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
 
 
 def parse(path: Path) -> ast.Module:

@@ -29,24 +29,25 @@ def summarise(store: Store) -> dict[str, Any]:
     Returns:
         The sums; `splits` and `reject_reasons` as name to count; `fingerprint`, `commit`, `store`; `captions` counts those
         that speak of a clip in the store, `captions_waiting` those whose clip has not been ingested; `sources` is a list
-        of one object per source, in which `share` is the source's share of all hours, and `rejects_share` the rejects
-        among everything it read.
+        of one object per source, in which `share` is the source's share of all hours, and `rejects_share` its rejects
+        over the files (of HumanML3D: ids) that it was asked to read.
     """
     sources = {row["source"]: {**row, "splits": _no_splits(), "rejects": 0} for row in _dicts(store, _PER_SOURCE)}
     for source, rejects in store.rows("SELECT source, count(*) FROM rejects GROUP BY source ORDER BY source"):
         sources.setdefault(source, _without_clips(source))["rejects"] = rejects
+    files = dict(store.rows("SELECT source, count(*) FROM receipts GROUP BY source"))
     for source, split, clips in store.rows("SELECT source, split, count(*) FROM clips GROUP BY ALL"):
         sources[source]["splits"][split] = clips
     total = {name: sum(source[name] for source in sources.values()) for name in (*_SUMS, "rejects")}
     for source in sources.values():
         source["share"] = source["hours"] / total["hours"] if total["hours"] else 0.0
-        source["rejects_share"] = _share(source["rejects"], source["clips"])
+        source["rejects_share"] = source["rejects"] / files[source["source"]]
     return {
         "store": str(store.root),
         "commit": store.commit,
         "fingerprint": store.fingerprint(),
         **total,
-        "rejects_share": _share(total["rejects"], total["clips"]),
+        "rejects_share": total["rejects"] / sum(files.values()) if files else 0.0,
         "captions_waiting": _one(store, "SELECT count(*) FROM captions WHERE clip_id IS NULL"),
         "segments": _one(store, "SELECT count(*) FROM segments WHERE clip_id IS NOT NULL"),
         "segments_waiting": _one(store, "SELECT count(*) FROM segments WHERE clip_id IS NULL"),
@@ -65,10 +66,6 @@ def _dicts(store: Store, query: str) -> list[dict[str, Any]]:
 
 def _one(store: Store, query: str) -> int:
     return int(store.rows(query)[0][0])
-
-
-def _share(part: int, rest: int) -> float:
-    return part / (part + rest) if part else 0.0
 
 
 def _no_splits() -> dict[str, int]:

@@ -49,7 +49,7 @@ def test_everything_is_counted_per_source_and_in_all(made):
     assert (found["template_body"], found["synthetic"]) == (1, 1)
     assert (found["captions_waiting"], found["segments"], found["segments_waiting"]) == (1, 1, 0)
     assert found["reject_reasons"] == {"pickled": 2, "truncated": 1}
-    assert found["rejects_share"] == pytest.approx(3 / 6)
+    assert found["rejects_share"] == pytest.approx(3 / 7)  # three clips, three refusals, one list of captions
     by_name = {one["source"]: one for one in found["sources"]}
     assert list(by_name) == ["amass", "grab", "made_up"]
     assert by_name["made_up"]["share"] == pytest.approx(2 / 3)

@@ -31,6 +31,8 @@ _BRING_CAPTIONS = (
 ROOT_BIAS = 5.0
 """The stand-in sees root motion and contacts with deviations divided by this; Guo's evaluator divides by 25."""
 
+_NO_CAPTIONS = f"the store has no captions, and this evaluation compares motions with captions: {_BRING_CAPTIONS}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Inputs:
@@ -67,6 +69,12 @@ def gather(
     Raises:
         MissingInput: If one of them is not there, or they do not belong together.
     """
+    from motionunion import open_store  # the store reads its index with what a bare training machine lacks
+
+    motion = open_store(store)
+    # Before the model is asked for: without captions `scamo train-ar` cannot make one either.
+    if motion.rows("SELECT count(*) FROM captions WHERE clip_id IS NOT NULL") == [(0,)]:
+        raise MissingInput(f"{store}: {_NO_CAPTIONS}")
     folder = _model_folder(runs, model)
     trained = TrainedTransformer.load(folder, runs=runs, device=device)
     corpus = open_corpus(runs / CORPORA / trained.header["corpus"]["name"])
@@ -79,9 +87,7 @@ def gather(
         raise UsageError(
             f"the HumanML3D evaluator reads 263 features, the tokenizer of {folder} makes {tokenizer.representation}"
         )
-    from motionunion import open_store  # the store reads its index with what a bare training machine lacks
-
-    features = build_features(open_store(store), tokenizer.representation, jobs, progress)
+    features = build_features(motion, tokenizer.representation, jobs, progress)
     return Inputs(
         features=features,
         windows=cut(features).windows,
@@ -130,7 +136,7 @@ def choose_items(inputs: Inputs, *, official_weights: bool) -> tuple[ItemSet, bo
 
 def _explain_no_items(inputs: Inputs, found: ItemSet) -> str:
     if not any(window.captions for window in inputs.windows):
-        return f"the store has no captions, and this evaluation compares motions with captions: {_BRING_CAPTIONS}"
+        return _NO_CAPTIONS
     if not any(window.split == "test" for window in inputs.windows):
         return (
             "the store has no test split: none of its motion falls there, by an official split or by the hash rule; "

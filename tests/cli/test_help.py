@@ -15,8 +15,9 @@ from cli.scamo import app as scamo
 
 def commands(app: typer.Typer, name: str) -> Iterator[tuple[list[str], click.Command]]:
     def walk(command: click.Command, path: list[str]) -> Iterator[tuple[list[str], click.Command]]:
-        if isinstance(command, click.Group):
-            for child in command.commands.values():
+        children = getattr(command, "commands", None)  # a group; typer may bring a click of its own
+        if children is not None:
+            for child in children.values():
                 yield from walk(child, [*path, str(child.name)])
         else:
             yield path, command
@@ -32,8 +33,8 @@ def test_every_command_and_option_has_a_help_text(path: list[str], command: clic
     assert command.help
     assert len(command.help) > 30, "a newcomer needs a sentence"
     for parameter in command.params:
-        if isinstance(parameter, click.Option):
-            assert parameter.help, f"{' '.join(path)} {parameter.opts}"
+        if parameter.param_type_name == "option":
+            assert getattr(parameter, "help", None), f"{' '.join(path)} {parameter.opts}"
 
 
 @pytest.mark.parametrize(("path", "command"), EVERY, ids=[" ".join(path) for path, _ in EVERY])
@@ -45,7 +46,7 @@ def test_shared_options_are_spelled_the_same() -> None:
     known = {"store": "--store", "runs": "--runs", "jobs": "--jobs", "as_json": "--json", "device": "--device"}
     for path, command in EVERY:
         for parameter in command.params:
-            if isinstance(parameter, click.Option) and parameter.name in known:
+            if parameter.param_type_name == "option" and parameter.name in known:
                 assert parameter.opts == [known[parameter.name]], path
 
 

@@ -84,3 +84,6 @@ class MissingExtra(MotionUnionError):
     def __init__(self, package: str, extra: str) -> None:
         super().__init__(f"{package} is not installed, and this step needs it: pip install 'motionunion[{extra}]'")
         self.package, self.extra = package, extra
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (MissingExtra, (self.package, self.extra))

@@ -50,7 +50,7 @@ def train_ar(
     the reason. Killed or interrupted, the same command goes on where it was; finished, it says so. The step with the best
     validation loss is kept.
 
-    Several GPUs: `torchrun --nproc-per-node 8 -m cli.scamo train-ar`.
+    Several GPUs: `torchrun --nproc-per-node 8 --no-python scamo train-ar`.
     """
     from scamo.plan import train_ar as train  # torch loads here, not for --help
 

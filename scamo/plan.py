@@ -145,7 +145,9 @@ def _train(
                 "figures": trained.best_figures,
             }
             _export(folder, header, config, material, vocabulary, trained)
-        team.wait()
+    if team.rank == 0:
+        _tidy(folder)
+    team.wait()
     _, header = load_tensors(folder / MODEL_FILE)
     return TrainReport(folder, already_done, parameter_count(config), len(material.train), header, why, choice.advice)
 
@@ -216,13 +218,17 @@ def _export(
     vocabulary: Vocabulary,
     trained: Trained,
 ) -> None:
-    """Write the best weights in the official shapes, then remove what only training needed."""
+    """Write the best weights in the official shapes."""
     weights = {name.removeprefix("model."): each for name, each in trained.best.items() if name.startswith("model.")}
     # The first weights come from the same seed again: rows of codes that training never saw keep exactly those.
     full = vocabulary.write_back(weights, new_model(config, header["training"]["seed"]))
     beside = {name: each for name, each in trained.best.items() if name.startswith("words.")}
     counts = torch.from_numpy(material.unigram.counts)
     save_tensors(folder / MODEL_FILE, {**full.state_dict(), **beside, "corpus.unigram_counts": counts}, header)
+
+
+def _tidy(folder: Path) -> None:
+    """Remove what only training needed; also what a kill right after the export left."""
     for path in (folder / STATE_FILE, *folder.glob("best-*.safetensors")):
         path.unlink(missing_ok=True)
     remove_leftovers(folder)

@@ -122,6 +122,7 @@ class Training:
         if self.step < self.config.steps:
             return None
         best, _ = load_tensors(self._best_path(self.best_step))
+        self.team.wait()  # the file may be removed only when every process has read it
         return Trained(best, self.best_step, self.metrics)
 
     def _train_step(self) -> float:

@@ -76,9 +76,6 @@ class TrainingConfig:
     """Half-open range of the local joint positions in a row of the representation."""
     heading_weight: float = 0.0
     """Weight of a third term, on the heading that the decoder will integrate from `heading_dim`; see `train.py`."""
-    heading_from: float = 0.0
-    """Share of the steps after which the heading term has its full weight; it grows linearly from nothing until then,
-    since its large early gradients would drive the codes into collapse."""
     heading_dim: int = 0
     """Column that holds half the turn since the row before, in radians."""
     saturation_weight: float = 0.0

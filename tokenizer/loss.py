@@ -24,8 +24,6 @@ def reconstruction_loss(
     config: TrainingConfig,
     heading_std: float,
     position_std_m: float,
-    *,
-    heading_weight: float,
 ) -> tuple[Tensor, Tensor]:
     """Smooth-L1 over all features, its weighted repeat on the local joint positions, and the drift of the heading.
 
@@ -35,10 +33,9 @@ def reconstruction_loss(
     Args:
         rows, target: Normalised features (B, T, D).
         mask: (B, T), 1 on real rows; the rest is left out everywhere.
-        config: Weight and columns of the position term, and the heading's column.
+        config: Weights and columns of the terms.
         heading_std: Standard deviation of the heading's column, radians of half a turn.
         position_std_m: Standard deviation of the position columns, metres.
-        heading_weight: Of the third term at this step.
 
     Returns:
         The loss, and the plain L1 of the same rows.
@@ -48,11 +45,11 @@ def reconstruction_loss(
     first, stop = config.position_dims
     loss = difference.sum() / (count * rows.shape[-1])
     loss = loss + config.position_weight * difference[..., first:stop].sum() / (count * (stop - first))
-    if heading_weight:
+    if config.heading_weight:
         wrong_half_turns = (rows - target)[..., config.heading_dim] * mask * heading_std
         angle = 2 * torch.cumsum(wrong_half_turns, dim=1) * LEVER_M / position_std_m
         drift = functional.smooth_l1_loss(angle, torch.zeros_like(angle), reduction="none") * mask
-        loss = loss + heading_weight * drift.sum() / count
+        loss = loss + config.heading_weight * drift.sum() / count
     l1 = ((rows - target).abs() * mask[..., None]).sum() / (count * rows.shape[-1])
     return loss, l1.detach()
 

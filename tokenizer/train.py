@@ -118,9 +118,7 @@ class Trainer:
         state.model.train()
         with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self._autocast):
             rows, codes, channels = state.model(target)
-        loss, l1 = reconstruction_loss(
-            rows.float(), target, mask, config, self.heading_std, self.position_std, heading_weight=self._heading(step)
-        )
+        loss, l1 = reconstruction_loss(rows.float(), target, mask, config, self.heading_std, self.position_std)
         if config.saturation_weight:
             loss = loss + config.saturation_weight * saturation(channels)
         state.optimizer.zero_grad(set_to_none=True)
@@ -156,10 +154,6 @@ class Trainer:
             })  # fmt: skip
         self.progress.advance(1, **figures)
         return reason
-
-    def _heading(self, step: int) -> float:
-        grown = self.config.heading_from * self.config.steps
-        return self.config.heading_weight * (min(1.0, step / grown) if grown else 1.0)
 
     @property
     def _autocast(self) -> bool:

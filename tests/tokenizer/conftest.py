@@ -3,6 +3,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,8 @@ from torch import Tensor
 from motionunion.features import FORMAT, META, SPANS, VALUES, FeatureSet
 from motionunion.span_table import spans_to_parquet
 from motionunion.spans import Span, SpanCaption
+from tokenizer import plan
+from tokenizer.config import Preset, preset_named
 
 Golden = tuple[dict[str, Tensor], dict[str, Tensor], dict[str, Tensor]]
 
@@ -80,6 +83,23 @@ def make_features():
         )  # fmt: skip
 
     return make
+
+
+@pytest.fixture
+def use_features(monkeypatch):
+    """Lets the commands find these features in their store, and train briefly: what they do is not how well."""
+
+    def use(features: FeatureSet) -> FeatureSet:
+        def short(name: str, codebook: int, *, steps: int | None = None) -> Preset:
+            preset = preset_named(name, codebook, steps=steps)
+            training = replace(preset.training, batch=2, **({"steps": 22} if steps is None else {}))
+            return replace(preset, model=replace(preset.model, width=8), training=training)
+
+        monkeypatch.setattr(plan, "_features", lambda store, jobs, progress: features)
+        monkeypatch.setattr(plan, "preset_named", short)
+        return features
+
+    return use
 
 
 @pytest.fixture

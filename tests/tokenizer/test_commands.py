@@ -8,18 +8,15 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from tokenizer import plan
-
 SPANS = [(96, "train"), (40, "train"), (120, "train"), (64, "val"), (48, "test"), (9, "train")]
 
 
 @pytest.fixture
-def scamo(monkeypatch, make_features, tmp_path: Path):
+def scamo(use_features, make_features, tmp_path: Path):
     """Runs `scamo ...` in this process and returns its result."""
     from cli.scamo import app
 
-    features = make_features(tmp_path / "features", SPANS)
-    monkeypatch.setattr(plan, "_features", lambda store, jobs, progress: features)
+    use_features(make_features(tmp_path / "features", SPANS))
 
     def run(*words: str):
         return CliRunner().invoke(app, [*words, "--runs", str(tmp_path / "runs")])

@@ -1,13 +1,17 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 from tokenizer.config import TrainingConfig
 from tokenizer.loss import reconstruction_loss, saturation
 
-CONFIG = TrainingConfig(steps=10, batch=2, crop_rows=12, learning_rate=1e-3, warmup_steps=1, clip_norm=1.0)
-LOSS_SCALES = {"heading_std": 0.01, "position_std_m": 0.12, "heading_weight": 0.5}
+CONFIG = TrainingConfig(
+    steps=10, batch=2, crop_rows=12, learning_rate=1e-3, warmup_steps=1, clip_norm=1.0, heading_weight=0.5
+)
+LOSS_SCALES = {"heading_std": 0.01, "position_std_m": 0.12}
 
 
 def test_padding_does_not_touch_the_loss() -> None:
@@ -23,11 +27,10 @@ def test_padding_does_not_touch_the_loss() -> None:
 
 
 def test_the_loss_is_smooth_l1_with_positions_counted_half_as_much_again() -> None:
-    scales = {**LOSS_SCALES, "heading_weight": 0.0}
     target = torch.zeros(1, 4, 263)
     rows = torch.zeros(1, 4, 263)
     rows[..., 4:67] = 0.5  # smooth-L1 below 1 is x^2 / 2 = 0.125, on 63 of 263 columns and on all position columns
-    loss, l1 = reconstruction_loss(rows, target, torch.ones(1, 4), CONFIG, **scales)
+    loss, l1 = reconstruction_loss(rows, target, torch.ones(1, 4), replace(CONFIG, heading_weight=0.0), **LOSS_SCALES)
     assert loss.item() == pytest.approx(0.125 * 63 / 263 + 0.5 * 0.125, rel=1e-5)
     assert l1.item() == pytest.approx(0.5 * 63 / 263, rel=1e-5)
 
@@ -39,7 +42,7 @@ def test_the_heading_term_sees_turns_that_add_up_and_not_those_that_cancel() -> 
         rows = target.clone()
         rows[..., 0] = column
         with_term, without = (
-            reconstruction_loss(rows, target, mask, CONFIG, **{**LOSS_SCALES, "heading_weight": weight})[0]
+            reconstruction_loss(rows, target, mask, replace(CONFIG, heading_weight=weight), **LOSS_SCALES)[0]
             for weight in (1.0, 0.0)
         )
         return (with_term - without).item()

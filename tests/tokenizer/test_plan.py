@@ -39,13 +39,11 @@ class Notes:
 
 
 @pytest.fixture
-def use_store(monkeypatch, make_features, tmp_path: Path):
+def use_store(use_features, make_features, tmp_path: Path):
     """Lets `tokenize` find these spans in its store."""
 
     def use(spans=SPANS, seed: int = 0) -> FeatureSet:
-        features = make_features(tmp_path / "features", list(spans), seed)
-        monkeypatch.setattr(plan, "_features", lambda store, jobs, progress: features)
-        return features
+        return use_features(make_features(tmp_path / "features", list(spans), seed))
 
     return use
 
@@ -97,13 +95,13 @@ def test_a_matching_tokenizer_has_codebook_preset_and_representation(use_store, 
 
 
 def test_a_tokenizer_of_an_earlier_state_is_used_and_the_drift_is_said(
-    use_store, make_features, tmp_path: Path, monkeypatch
+    use_store, use_features, make_features, tmp_path: Path
 ) -> None:
     use_store()
     tokenize(tmp_path)
     later = make_features(tmp_path / "features", [*SPANS, (80, "train")], 1)
     object.__setattr__(later, "fingerprint", "e" * 64)
-    monkeypatch.setattr(plan, "_features", lambda store, jobs, progress: later)
+    use_features(later)
     made, notes = tokenize(tmp_path)
     assert not made.tokenizer.trained_now
     assert "earlier state of this store" in notes.text
@@ -121,7 +119,7 @@ def test_training_steps_can_be_given(use_store, tmp_path: Path) -> None:
         plan.train_tokenizer("store", tmp_path / "runs", codebook=256, preset="tiny", steps=5)
 
 
-def test_an_unknown_codebook_or_preset_stops_before_any_work(tmp_path: Path, monkeypatch, use_store) -> None:
+def test_an_unknown_codebook_or_preset_stops_before_any_work(tmp_path: Path, use_store) -> None:
     with pytest.raises(ConfigError, match="choose one of 256, 512"):
         plan.tokenize("no store", tmp_path, codebook=1000)
     use_store()

@@ -46,7 +46,7 @@ def test_a_batch_holds_about_the_tokens_asked_for_and_little_padding(make_window
         sums.append(lengths[rows].sum())
         full.append(len(rows) * lengths[rows].max())
     assert np.abs(np.array(sums) - 600).max() < 40
-    assert sum(sums) / sum(full) > 0.8  # in random order the same windows fill 70 % of a batch
+    assert sum(sums) / sum(full) > 0.9  # windows in random order would fill 78 % of their batches
 
 
 def test_the_batch_of_a_step_needs_no_history(make_windows):

@@ -141,8 +141,6 @@ def _named(covered: Covered, shards: dict[str, Shard]) -> Covered:
 
 def _with_sidecar(listed: Listed, raw: RawClip) -> tuple[tuple[Caption, ...], list[Row]]:
     """The clip's captions, those of a `.txt` beside the file included; a bad sidecar costs its captions, not the clip."""
-    if any(caption.layer == "sidecar" for caption in raw.captions):
-        return raw.captions, []  # the reader has seen to it
     try:
         frames = len(
             raw.quats_TJ4 if raw.quats_TJ4 is not None else raw.joints_TJ3 if raw.joints_TJ3 is not None else ()

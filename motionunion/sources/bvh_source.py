@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 
 from manifests import source_manifest
-from motionunion.captions import sidecar_captions, sidecar_file
 from motionunion.clip import Caption, ClipRef, RawClip
 from motionunion.errors import ClipError, SourceFormatError
 from motionunion.formats.bvh import Bvh, joint_names, read_bvh
@@ -123,11 +122,9 @@ class BvhSource:
         unit_m = float(self.manifest["unit_m"])
         skeleton, quats, root = _from_travelling_joint(bvh, unit_m, ref.path)
         described = self.describe(ref, bvh)
-        captions = sidecar_captions(ref, len(root) / float(bvh.fps))
+        captions: tuple[Caption, ...] = ()
         if described.text is not None:
-            caption = Caption(uid=ref.uid, text=described.text, layer="labels", generator=described.generator)
-            captions = (caption, *captions)
-        sidecar = sidecar_file(ref)
+            captions = (Caption(uid=ref.uid, text=described.text, layer="labels", generator=described.generator),)
         return RawClip(
             ref=ref,
             fps=bvh.fps,
@@ -142,7 +139,7 @@ class BvhSource:
             group=described.group,
             captions=captions,
             labels=described.labels,
-            inputs=(ref.path, *described.inputs, *(() if sidecar is None else (sidecar,))),
+            inputs=(ref.path, *described.inputs),
         )
 
 

@@ -253,15 +253,18 @@ def test_cmu_descriptions_are_found_in_the_index_text(tmp_path: Path, where: str
     assert second.captions == ()
 
 
-def test_sidecar_captions_come_after_the_labels(tmp_path: Path) -> None:
-    path = write_bvh(tmp_path / "dataset-2_run_normal_001.bvh", BANDAI_TREE, bandai_rows(), every_joint=True)
-    path.with_suffix(".txt").write_text("someone jogs\n")
-    raw = only("bandai_namco_2", tmp_path)
-    assert [(c.layer, c.text) for c in raw.captions] == [
-        ("labels", "a person runs forward"),
-        ("sidecar", "someone jogs"),
-    ]
-    assert raw.inputs[-1] == path.with_suffix(".txt")
+def test_a_bad_sidecar_of_a_bvh_costs_its_captions_not_the_clip(tmp_path: Path) -> None:
+    from motionunion import open_store
+    from motionunion.ingest.run import ingest
+
+    for number in (1, 2):
+        write_bvh(tmp_path / f"bn/dataset-2_run_normal_00{number}.bvh", BANDAI_TREE, bandai_rows(), every_joint=True)
+    (tmp_path / "bn/dataset-2_run_normal_001.txt").write_text("someone jogs\n")
+    (tmp_path / "bn/dataset-2_run_normal_002.txt").write_bytes("jemand läuft".encode("latin-1"))
+    result = ingest([tmp_path / "bn"], tmp_path / "store", jobs=1)
+    assert (result.clips, [row["reason"] for row in result.rejects]) == (2, ["not_utf8"])
+    said = open_store(tmp_path / "store").rows("SELECT layer, text FROM captions ORDER BY layer, text")
+    assert said == [("labels", "a person runs forward")] * 2 + [("sidecar", "someone jogs")]
 
 
 def test_files_of_one_name_in_two_folders_are_two_clips(tmp_path: Path) -> None:

@@ -28,3 +28,7 @@ app.command("eval")(evaluate)
 def main() -> None:
     """Entry point of the console script."""
     run_command(app)
+
+
+if __name__ == "__main__":  # `torchrun -m cli.scamo train-ar`
+    main()

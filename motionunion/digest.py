@@ -5,12 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import tempfile
+import secrets
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+TEMPORARY_PREFIX = ".tmp-"
+"""How the name of an unfinished file begins, wherever we write one."""
 
 
 def canonical_json(value: Any) -> bytes:
@@ -50,17 +53,32 @@ def fsync_directory(folder: Path) -> None:
         os.close(handle)
 
 
-def write_atomic(path: Path, data: bytes) -> None:
-    """Write a file so that a reader, or a crash, sees the old bytes or the new ones and never a part of them."""
+def name_aside(path: Path, *, suffix: str = "") -> Path:
+    """A name that nothing has yet, in the same folder: for a file that gets its own name when it is whole."""
+    return path.parent / f"{TEMPORARY_PREFIX}{secrets.token_hex(8)}{suffix}"
+
+
+def write_aside(path: Path, data: bytes) -> Path:
+    """Write a durable temporary file in the folder of `path`, with the mode of any new file, and return its name."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(prefix=".tmp-", dir=path.parent)
+    temporary = name_aside(path)
     try:
-        with os.fdopen(handle, "wb") as file:
+        with temporary.open("xb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        Path(temporary).replace(path)
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
+        raise
+    return temporary
+
+
+def write_atomic(path: Path, data: bytes) -> None:
+    """Write a file so that a reader, or a crash, sees the old bytes or the new ones and never a part of them."""
+    temporary = write_aside(path, data)
+    try:
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
         raise
     fsync_directory(path.parent)

@@ -82,13 +82,14 @@ def write_sample(
 
 
 def _write(root: Path, seed: int, clips: int, jobs: int, progress: Progress) -> SampleResult:
-    from motionunion.sample.amass import write_amass
+    from motionunion.sample.amass import ANNOTATIONS, write_amass
     from motionunion.sample.bvh import write_bvh
     from motionunion.sample.feature_folder import write_features
     from motionunion.sample.smplx import write_smplx
 
     settings = json.dumps({"version": _VERSION, "seed": seed, "clips": clips}, sort_keys=True)
-    for name in _FORMATS:
+    # The annotations may be ingested by themselves, so they carry a mark of their own.
+    for name in (*_FORMATS, f"amass/{ANNOTATIONS}"):
         _claim(root / name, settings)
     rows, bad = write_amass(root / "amass", clips, seed, jobs, progress)
     write_bvh(root / "bvh", seed)

@@ -13,6 +13,7 @@ from motionunion.sources.base import Folder
 
 _PLAIN: tuple[tuple[str, str], ...] = (
     (r"(licen[cs]e|copying|notice|citation|authors)(\..*)?|.*licen[cs]e\.(txt|md|pdf)", "licence or credits"),
+    (r"synthetic\.txt", "marks the files beside and below it as synthetic"),
     (r"readme.*|changelog.*|.*\.(md|rst|pdf|html?)", "documentation"),
     (r".*\.(png|jpe?g|gif|mp4|avi|webm|mov|svg)", "picture or film"),
     (r".*\.(zip|tar|gz|bz2|xz|7z|rar|tgz)", "packed archive: unpack it to have its files read"),

@@ -9,19 +9,17 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import tempfile
 from pathlib import Path
 
 import duckdb
 import pyarrow as pa
 
-from motionunion.digest import fsync_directory
+from motionunion.digest import TEMPORARY_PREFIX, fsync_directory, name_aside
 from motionunion.errors import StoreError
 from motionunion.splits import SPLIT_TABLE
 from motionunion.store.commits import State
 from motionunion.store.ledger import LIVE_TABLES, load_covered
 from motionunion.store.schema import CLIPS, SCHEMA_VERSION, SCHEMAS, VALUE_COLUMNS
-from motionunion.store.storage import TEMPORARY_PREFIX
 
 INDEX_VERSION = 1
 """Part of the file's name: a newer index layout rebuilds, never misreads."""
@@ -91,10 +89,7 @@ def write_index(root: Path, state: State) -> None:
     """Build the index of a commit aside and give it its name; indexes of earlier commits are removed."""
     path = index_path(root, state)
     path.parent.mkdir(exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=TEMPORARY_PREFIX, suffix=".duckdb", dir=path.parent)
-    os.close(handle)
-    aside = Path(name)
-    aside.unlink()  # DuckDB wants to make the file itself
+    aside = name_aside(path, suffix=".duckdb")  # DuckDB wants to make the file itself
     try:
         with duckdb.connect(aside) as connection:
             _build(connection, root, state)

@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import errno
 import os
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
-from motionunion.digest import fsync_directory
+from motionunion.digest import TEMPORARY_PREFIX, fsync_directory, write_aside
 from motionunion.errors import StoreError
 
-TEMPORARY_PREFIX = ".tmp-"
 TEMPORARY_IS_OLD_S = 6 * 3600.0
 """No write of one file takes this long; a temporary file older than this belongs to nobody."""
 
@@ -64,7 +62,7 @@ class LocalStorage:
 
     def put(self, name: str, data: bytes) -> None:
         path = self.path(name)
-        temporary = self._write_aside(path, data)
+        temporary = write_aside(path, data)
         try:
             temporary.replace(path)
         finally:
@@ -75,7 +73,7 @@ class LocalStorage:
         path = self.path(name)
         if path.exists():
             return False
-        temporary = self._write_aside(path, data)
+        temporary = write_aside(path, data)
         try:
             _move_if_absent(temporary, path)
         except FileExistsError:
@@ -107,22 +105,6 @@ class LocalStorage:
                     removed += 1
         return removed
 
-    def _write_aside(self, path: Path, data: bytes) -> Path:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=TEMPORARY_PREFIX, dir=path.parent)
-        temporary = Path(name)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            # mkstemp makes files that only their owner can read; a store is shared like any other folder.
-            temporary.chmod(0o666 & ~_umask())
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
-        return temporary
-
 
 def _move_if_absent(temporary: Path, path: Path) -> None:
     """Give a complete file its name; `FileExistsError` where another writer was first."""
@@ -138,10 +120,3 @@ def _move_if_absent(temporary: Path, path: Path) -> None:
                 "put the store on another one (--store)"
             ) from error
         raise
-
-
-def _umask() -> int:
-    # The process's mask can only be read by setting it.
-    mask = os.umask(0o022)
-    os.umask(mask)
-    return mask

@@ -10,12 +10,12 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from motionunion.clip import SPLITS, Caption, Clip, Segment
-from motionunion.digest import canonical_json, sha256_hex
+from motionunion.digest import TEMPORARY_PREFIX, canonical_json, sha256_hex
 from motionunion.errors import MissingInput, StoreError, UsageError
 from motionunion.store.commits import FORMAT_VERSION, State, read_state, seal, unseal
 from motionunion.store.schema import annotation_rows, row_content, row_to_clip, rows_digest
 from motionunion.store.shards import read_rows, write_shard
-from motionunion.store.storage import TEMPORARY_PREFIX, LocalStorage, Storage
+from motionunion.store.storage import LocalStorage, Storage
 
 if TYPE_CHECKING:
     import duckdb

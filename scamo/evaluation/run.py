@@ -24,8 +24,8 @@ from scamo.evaluation.table import RESULT, Evaluation
 from scamo.evaluation.words import tagged_words
 from scamo.reading import read_windows
 from scamo.sampling import SamplingOptions
-from tokenizer.metrics import evaluate_windows
 from tokenizer.choice import choose_device
+from tokenizer.metrics import evaluate_windows
 from tokenizer.runs import open_run
 
 FORMAT = "humanml3d-evaluation/1"

@@ -17,7 +17,7 @@ from tokenizer.choice import choose_device, drift, matching_tokenizer
 from tokenizer.config import Preset, as_plain, choose_preset, preset_named
 from tokenizer.corpus import Corpus
 from tokenizer.crops import TrainingData, training_data
-from tokenizer.encode import build_corpus
+from tokenizer.encode import EVALUATED_SPLITS, build_corpus
 from tokenizer.fsq import levels_of
 from tokenizer.runs import TOKENIZERS, open_run, remove_leftovers
 from tokenizer.train import Trainer, read_metrics
@@ -79,7 +79,7 @@ class Tokenized:
             },
             "skipped": manifest["skipped"],
             "skipped_rule": manifest["skipped_rule"],
-            "evaluation": manifest["evaluation"],
+            "evaluation": {name: manifest["evaluation"][name] for name in EVALUATED_SPLITS},
             "advice": self.advice,
             **self.tokenizer.as_plain(),
         }
@@ -242,7 +242,7 @@ def _plan_in_words(plan: Mapping[str, Any], preset: Preset, data: TrainingData, 
         lines.append("bf16 autocast is for GPUs; this run is float32")
     if hasattr(os, "getloadavg"):
         load, cores = os.getloadavg()[0], os.cpu_count() or 1
-        if load > 0.5 * cores:
+        if load > 0.75 * cores:
             lines.append(f"this machine is busy (load {load:.1f} on {cores} cores): training will take longer")
     return lines
 

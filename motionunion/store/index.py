@@ -70,7 +70,7 @@ def open_index(root: Path, state: State) -> duckdb.DuckDBPyConnection:
             return read_index(path)
     try:
         write_index(root, state)
-    except OSError:
+    except (OSError, duckdb.Error):
         return index_in_memory(root, state)
     return read_index(path)
 
@@ -86,13 +86,17 @@ def index_path(root: Path, state: State) -> Path:
 
 
 def write_index(root: Path, state: State) -> None:
-    """Build the index of a commit aside and give it its name; indexes of earlier commits are removed."""
+    """Build the index of a commit aside and give it its name; indexes of earlier commits are removed.
+
+    Raises `OSError` or `duckdb.Error` where it cannot be written, and where a shard cannot be read.
+    """
     path = index_path(root, state)
     path.parent.mkdir(exist_ok=True)
     aside = name_aside(path, suffix=".duckdb")  # DuckDB wants to make the file itself
     try:
         with duckdb.connect(aside) as connection:
             _build(connection, root, state)
+            connection.execute("CHECKPOINT")  # closing would write it too, but a full disk is not said then
         with aside.open("rb+") as file:
             os.fsync(file.fileno())
         aside.replace(path)
@@ -104,9 +108,14 @@ def write_index(root: Path, state: State) -> None:
 
 
 def index_in_memory(root: Path, state: State) -> duckdb.DuckDBPyConnection:
-    """The same tables, in memory only."""
+    """The same tables, in memory only. Raises `StoreError` where a shard cannot be read."""
     connection = duckdb.connect()
-    _build(connection, root, state)
+    try:
+        _build(connection, root, state)
+    except duckdb.Error as error:
+        raise StoreError(
+            f"{root}: the shards of commit {state.number} cannot be read ({error}); `motionunion check` lists what is damaged"
+        ) from error
     connection.execute("SET enable_external_access = false")
     return connection
 
@@ -121,19 +130,14 @@ def _remove_older(path: Path) -> None:
 
 
 def _build(connection: duckdb.DuckDBPyConnection, root: Path, state: State) -> None:
-    try:
-        load_covered(connection, root, state)
-        connection.execute(LIVE_TABLES)
-        for kind in ("clips", "captions", "segments", "rejects"):
-            _load_live(connection, root, state, kind)
-        connection.execute(SPLIT_TABLE)
-        connection.execute(_INDEX)
-        connection.execute("CREATE TABLE about (name VARCHAR, value VARCHAR)")
-        connection.execute("INSERT INTO about VALUES ('fingerprint', ?)", [_fingerprint(connection)])
-    except duckdb.Error as error:
-        raise StoreError(
-            f"{root}: the shards of commit {state.number} cannot be read ({error}); `motionunion check` lists what is damaged"
-        ) from error
+    load_covered(connection, root, state)
+    connection.execute(LIVE_TABLES)
+    for kind in ("clips", "captions", "segments", "rejects"):
+        _load_live(connection, root, state, kind)
+    connection.execute(SPLIT_TABLE)
+    connection.execute(_INDEX)
+    connection.execute("CREATE TABLE about (name VARCHAR, value VARCHAR)")
+    connection.execute("INSERT INTO about VALUES ('fingerprint', ?)", [_fingerprint(connection)])
 
 
 def _load_live(connection: duckdb.DuckDBPyConnection, root: Path, state: State, kind: str) -> None:

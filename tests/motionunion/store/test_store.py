@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import dataclasses
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -76,6 +78,20 @@ def test_a_reader_keeps_its_commit_while_others_are_made(desk, make_clip):
     assert reader.rows("SELECT count(*) FROM clips") == [(1,)]
     assert late.rows("SELECT count(*) FROM clips") == [(1,)]
     assert open_store(desk.path).rows("SELECT count(*) FROM clips") == [(2,)]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no limit on the size of files to stand for a full disk")
+@pytest.mark.parametrize("room", [0, 30_000])
+def test_without_room_for_the_index_the_store_answers_and_leaves_no_half_of_one(desk, make_clip, room):
+    desk.commit(desk.receipt(clips=(make_clip("a"),)))
+    asked = (
+        "import resource, sys, duckdb, polars; from motionunion import open_store; "
+        f"resource.setrlimit(resource.RLIMIT_FSIZE, ({room}, {room})); "
+        "print(open_store(sys.argv[1]).rows('SELECT count(*) FROM clips'))"
+    )
+    done = subprocess.run([sys.executable, "-c", asked, str(desk.path)], capture_output=True, text=True)
+    assert done.stdout == "[(1,)]\n", done.stderr
+    assert list((desk.path / "index").iterdir()) == []
 
 
 def test_the_index_is_rebuilt_when_deleted_or_damaged(desk, make_clip):

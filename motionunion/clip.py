@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from motionunion.errors import SourceFormatError
 from motionunion.skeleton import FloatArray, Skeleton
 
 SPLITS: tuple[str, ...] = ("train", "val", "test")
@@ -126,6 +127,8 @@ class RawClip:
     """Short stable words (`synthetic`, `mirrored`, `known_bad`, ...)."""
     inputs: tuple[Path, ...] = ()
     """Every file that was read, for provenance; the ref's path where empty."""
+    faults: tuple[SourceFormatError, ...] = ()
+    """Caption and label files that cannot be read: each becomes a reject and costs what it would have said, not the clip."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,6 +138,8 @@ class Annotation:
     ref: ClipRef
     captions: tuple[Caption, ...] = ()
     segments: tuple[Segment, ...] = ()
+    faults: tuple[SourceFormatError, ...] = ()
+    """Caption files that cannot be read, as in `RawClip`: the segment and its split stand without them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -11,8 +11,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from motionunion.captions import sidecar_captions, sidecar_file
-from motionunion.clip import Annotation, Caption, Clip, RawClip, Segment
-from motionunion.errors import ClipError, MotionUnionError, SourceFormatError, StoreError, UsageError
+from motionunion.clip import Annotation, Caption, Clip, Segment
+from motionunion.errors import ClipError, MotionUnionError, SourceFormatError
 from motionunion.ingest.plan import Listed, Task
 from motionunion.ingest.synthetic import is_synthetic, marked
 from motionunion.normalise import normalise
@@ -25,7 +25,7 @@ _KINDS = ("clips", "captions", "segments", "rejects")
 
 
 def run_task(task: Task) -> Receipt:
-    """Do a task. Raises what stops the whole run: `OSError` of the store's disk, a wrong option, a missing extra."""
+    """Do a task. Raises what stops the whole run: `OSError` of the store's disk, and our errors that are not a file's."""
     desk = _Desk()
     for listed in task.files:
         desk.read(listed, task)
@@ -56,18 +56,19 @@ class _Desk:
             reading = SOURCES[ref.source].read(ref, task.options)
             if is_synthetic(ref.path, ref.root):
                 reading = marked(reading)
+            rejects = [_reject_for(listed, fault) for fault in reading.faults]
             if isinstance(reading, Annotation):
-                self._keep(listed, None, reading.captions, reading.segments, [])
+                self._keep(listed, None, reading.captions, reading.segments, rejects)
                 return
-            captions, rejects = _with_sidecar(listed, reading)
             clip = normalise(reading)
             row = clip_to_row(clip)
+            captions, more = _of_sidecar(listed, clip)
         except Exception as error:  # noqa: BLE001 - whatever one file does to a reader, the others are still read
             self.refuse(listed, [_reject_for(listed, error)])
             return
         self._frames += clip.frames
         self._seconds += clip.seconds
-        self._keep(listed, (clip, row), captions, reading.segments, rejects)
+        self._keep(listed, (clip, row), (*reading.captions, *captions), reading.segments, [*rejects, *more])
 
     def refuse(self, listed: Listed, rejects: list[Row]) -> None:
         """Record that a file gave nothing."""
@@ -139,30 +140,25 @@ def _named(covered: Covered, shards: dict[str, Shard]) -> Covered:
     return Covered(**placed)
 
 
-def _with_sidecar(listed: Listed, raw: RawClip) -> tuple[tuple[Caption, ...], list[Row]]:
-    """The clip's captions, those of a `.txt` beside the file included; a bad sidecar costs its captions, not the clip."""
+def _of_sidecar(listed: Listed, clip: Clip) -> tuple[tuple[Caption, ...], list[Row]]:
+    """Captions of the `.txt` beside a motion file; a bad one costs its captions, not the clip."""
     try:
-        frames = len(
-            raw.quats_TJ4 if raw.quats_TJ4 is not None else raw.joints_TJ3 if raw.joints_TJ3 is not None else ()
-        )
-        return (*raw.captions, *sidecar_captions(listed.ref, float(frames / raw.fps))), []
+        return sidecar_captions(listed.ref, clip.seconds), []
     except (MotionUnionError, OSError) as error:
         reject = _reject_for(listed, error)
         path = sidecar_file(listed.ref)
-        return raw.captions, [{**reject, "file": _relative(path, listed) if path else reject["file"]}]
+        return (), [{**reject, "file": _relative(path, listed) if path else reject["file"]}]
 
 
 def _reject_for(listed: Listed, error: Exception) -> Row:
     """The reject row for what a reader raised. Raises what no single file is to blame for."""
-    if isinstance(error, StoreError | UsageError):
-        raise error
     if isinstance(error, SourceFormatError):
         reject = _reject(listed, error.reason, error.problem, error.line)
         return {**reject, "file": _relative(error.path, listed)}
     if isinstance(error, ClipError):
         return _reject(listed, error.reason, error.problem)
     if isinstance(error, MotionUnionError):
-        return _reject(listed, "missing_input", str(error))
+        raise error
     if isinstance(error, OSError):
         return _reject(listed, "unreadable", error.strerror or str(error))
     if isinstance(error, MemoryError):

@@ -46,11 +46,15 @@ class BandaiNamco(BvhSource):
         labels = dict(found.groupdict()) if found else {}
         label_file = ref.path.with_suffix(".json")
         inputs: tuple[Path, ...] = ()
+        faults: tuple[SourceFormatError, ...] = ()
         if label_file.is_file():
-            labels |= _label_numbers(label_file)
             inputs = (label_file,)
+            try:
+                labels |= _label_numbers(label_file)
+            except SourceFormatError as error:
+                faults = (error,)
         text = None if found is None else self._caption(labels["content"], labels["style"])
-        return Description(text=text, labels=labels, inputs=inputs)
+        return Description(text=text, labels=labels, inputs=inputs, faults=faults)
 
     def _caption(self, content: str, style: str) -> str:
         tables = self.manifest["caption"]

@@ -38,6 +38,8 @@ class Description:
     group: str | None = None
     valid: tuple[int, int] | None = None
     inputs: tuple[Path, ...] = ()
+    faults: tuple[SourceFormatError, ...] = ()
+    """Label files that cannot be read."""
 
 
 class BvhSource:
@@ -140,6 +142,7 @@ class BvhSource:
             captions=captions,
             labels=described.labels,
             inputs=(ref.path, *described.inputs),
+            faults=described.faults,
         )
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from motionunion.captions import read_text
 from motionunion.clip import ClipRef
+from motionunion.errors import SourceFormatError
 from motionunion.formats.bvh import Bvh
 from motionunion.sources.base import Folder
 from motionunion.sources.bvh_source import BvhSource, Description
@@ -62,7 +63,10 @@ class CmuCgspeed(BvhSource):
         if found is None:
             return Description(labels={}, valid=valid)
         index = _index_file(ref)
-        text = None if index is None else _descriptions(index).get(f"{found['subject']}_{found['take']}")
+        try:
+            text = None if index is None else _descriptions(index).get(f"{found['subject']}_{found['take']}")
+        except SourceFormatError as error:
+            return Description(labels=found.groupdict(), valid=valid, faults=(error,))
         inputs = () if index is None or text is None else (index,)
         return Description(text=text, generator="human", labels=found.groupdict(), valid=valid, inputs=inputs)
 

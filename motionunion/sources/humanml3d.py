@@ -40,7 +40,6 @@ REPRESENTATION = "hml263@20/compat"
 DIMS = 263
 
 _ID = re.compile(r"M?\d{6}")
-_DATA = ("new_joint_vecs", "texts")
 _LISTS = ("train.txt", "val.txt", "test.txt", "train_val.txt", "all.txt")
 _STATISTICS = ("Mean.npy", "Std.npy")
 
@@ -113,7 +112,7 @@ class HumanML3D:
         joints, joints_path = _joints(ref, features)
         mirrored = ref.key.startswith("M")
         text_path = ref.root / "texts" / f"{ref.key}.txt"
-        lines = _lines(text_path, len(features) / INDEX_FPS)
+        lines, faults = _lines(text_path, len(features) / INDEX_FPS)
         base = ref.key.removeprefix("M")
         return RawClip(
             ref=ref,
@@ -131,15 +130,16 @@ class HumanML3D:
             labels=_labels(row, base),
             flags=("mirrored",) if mirrored else (),
             inputs=tuple(path for path in (ref.path, joints_path, text_path) if path is not None and path.is_file()),
+            faults=faults,
         )
 
     def _annotation(self, ref: ClipRef, row: IndexRow, split: str | None) -> Annotation:
         start_s, end_s = row.interval_s
         assert row.uid is not None
         segment = Segment(uid=row.uid, name=ref.key, layer=LAYER, start_s=start_s, end_s=end_s, split=split)
-        lines = _lines(ref.root / "texts" / f"{ref.key}.txt", end_s - start_s)
+        lines, faults = _lines(ref.root / "texts" / f"{ref.key}.txt", end_s - start_s)
         captions = tuple(_caption(row.uid, line, start_s, ref.key) for line in lines)
-        return Annotation(ref=ref, captions=captions, segments=(segment,))
+        return Annotation(ref=ref, captions=captions, segments=(segment,), faults=faults)
 
 
 def read_features(path: Path) -> Array:
@@ -196,8 +196,14 @@ def _refuse_non_finite(array: Array, path: Path) -> None:
         )
 
 
-def _lines(path: Path, seconds: float) -> list[CaptionLine]:
-    return read_humanml3d_text(path, seconds) if path.is_file() else []
+def _lines(path: Path, seconds: float) -> tuple[list[CaptionLine], tuple[SourceFormatError, ...]]:
+    """Captions of an id, and what is wrong with its file: a bad one costs its captions, not the motion or the split."""
+    if not path.is_file():
+        return [], ()
+    try:
+        return read_humanml3d_text(path, seconds), ()
+    except SourceFormatError as error:
+        return [], (error,)
 
 
 def _caption(uid: str, line: CaptionLine, offset_s: float, segment: str | None) -> Caption:

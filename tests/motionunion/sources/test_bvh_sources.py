@@ -200,11 +200,12 @@ def test_bandai_namco_label_files_are_read_and_counted_as_input(tmp_path: Path) 
 
 
 @pytest.mark.parametrize("data", [b"{", b"[]", b"\xff"])
-def test_a_broken_label_file_refuses_its_clip(tmp_path: Path, data: bytes) -> None:
+def test_a_broken_label_file_costs_its_labels_not_the_clip(tmp_path: Path, data: bytes) -> None:
     path = write_bvh(tmp_path / "dataset-1_bow_active_001.bvh", BANDAI_TREE, bandai_rows(), every_joint=True)
     path.with_suffix(".json").write_bytes(data)
-    with pytest.raises(SourceFormatError, match=r"_001\.json"):
-        only("bandai_namco_1", tmp_path)
+    raw = only("bandai_namco_1", tmp_path)
+    assert [fault.path.name for fault in raw.faults] == ["dataset-1_bow_active_001.json"]
+    assert (raw.labels["content"], "content_id" in raw.labels) == ("bow", False)
 
 
 def test_bones_that_change_are_refused(tmp_path: Path) -> None:
@@ -251,6 +252,9 @@ def test_cmu_descriptions_are_found_in_the_index_text(tmp_path: Path, where: str
     assert [(c.text, c.generator) for c in first.captions] == [("playground - forward jumps, turn around", "human")]
     assert first.inputs[-1].name == "cmu-mocap-index-text.txt"
     assert second.captions == ()
+    index.write_bytes(b"01_01\tna\xefve jumps\n")
+    damaged = next(read(ref) for ref in refs_of("cmu_cgspeed", folder))
+    assert ([fault.reason for fault in damaged.faults], damaged.captions) == (["not_utf8"], ())
 
 
 def test_a_bad_sidecar_of_a_bvh_costs_its_captions_not_the_clip(tmp_path: Path) -> None:

@@ -192,7 +192,7 @@ def test_a_line_of_the_index_that_cannot_be_read_is_refused_by_its_number(
 
 
 @pytest.mark.parametrize("with_features", [True, False])
-def test_captions_that_are_not_utf8_refuse_their_id_alone(
+def test_captions_that_are_not_utf8_cost_neither_motion_nor_split(
     tmp_path: Path, write_humanml3d: Writer, with_features: bool
 ) -> None:
     ids = ["000002", "000003"]
@@ -202,12 +202,16 @@ def test_captions_that_are_not_utf8_refuse_their_id_alone(
         features=dict.fromkeys(ids, features()) if with_features else None,
         joints=dict.fromkeys(ids, np.zeros((40, 22, 3))) if with_features else None,
         texts={"000002": b"fine##0.0#0.0\nna\xefve walk##0.0#0.0\n", "000003": TEXT},
+        splits={"test": ids},
     )
-    found = dict(readings(root))
-    error = found["000002"]
-    assert isinstance(error, SourceFormatError)
-    assert (error.reason, error.line, error.path.name) == ("not_utf8", 2, "000002.txt")
-    assert isinstance(found["000003"], RawClip if with_features else Annotation)
+    bad, good = (one(root, name) for name in ids)
+    assert isinstance(bad, RawClip | Annotation)
+    assert isinstance(good, RawClip | Annotation)
+    (fault,) = bad.faults
+    assert (fault.reason, fault.line, fault.path.name) == ("not_utf8", 2, "000002.txt")
+    assert (len(bad.captions), len(good.captions), good.faults) == (0, 2, ())
+    split = bad.official_split if isinstance(bad, RawClip) else bad.segments[0].split
+    assert split == "test"
 
 
 @pytest.mark.parametrize(
@@ -223,10 +227,11 @@ def test_a_caption_line_that_breaks_the_format_is_refused_by_its_number(
     tmp_path: Path, write_humanml3d: Writer, line: str, problem: str
 ) -> None:
     root = write_humanml3d(tmp_path, index=[("KIT/3/kick_poses", 0, 100, "000002")], texts={"000002": f"\n{line}\n"})
-    error = one(root, "000002")
-    assert isinstance(error, SourceFormatError)
-    assert (error.line, error.reason) == (2, "bad_caption")
-    assert problem in str(error)
+    found = one(root, "000002")
+    assert isinstance(found, Annotation)
+    (fault,) = found.faults
+    assert (fault.line, fault.reason) == (2, "bad_caption")
+    assert problem in str(fault)
 
 
 @pytest.mark.parametrize(

@@ -49,6 +49,15 @@ class BodyModel:
         return joints
 
 
+def existing_folder(folder: Path) -> Path:
+    """The folder of body models, if there is one. Raises `MissingInput`."""
+    if not folder.is_dir():
+        raise MissingInput(
+            f"{folder}: there is no such folder of body models; --body-models names the folder that holds smplh/ or smplx/"
+        )
+    return folder
+
+
 def model_gender(folder: Path, family: str, gender: str | None) -> str:
     """Which of a family's files a motion is posed with: its own gender; else the neutral model, else the female one.
 
@@ -81,12 +90,8 @@ def load_body_model(folder: Path, family: str, gender: str | None) -> BodyModel:
         ClipError: reason `no_body_model`, naming the files that would do.
         SourceFormatError: the file is not such a model.
     """
-    if not folder.is_dir():
-        raise MissingInput(
-            f"{folder}: there is no such folder of body models; --body-models names the folder that holds smplh/ or smplx/"
-        )
     wanted = model_gender(folder, family, gender)
-    path = find_model(folder, family, wanted)
+    path = find_model(existing_folder(folder), family, wanted)
     if path is None:
         names = [p.relative_to(folder).as_posix() for p in candidates(folder, family, wanted)[:4]]
         raise ClipError(

@@ -16,8 +16,9 @@ from typing import Any
 
 from motionunion.clip import ClipRef
 from motionunion.digest import canonical_json, sha256_hex
+from motionunion.errors import MissingInput
 from motionunion.normalise import VERSION as NORMALISER_VERSION
-from motionunion.sources import SOURCES, Claim, ReadOptions
+from motionunion.sources import SOURCES, Claim, ReadOptions, Skip
 from motionunion.store.receipts import Covered
 from motionunion.store.schema import SCHEMA_VERSION
 from motionunion.store.storage import Storage
@@ -77,15 +78,16 @@ class Task:
         return [Task((listed,), self.options, self.storage) for listed in self.files]
 
 
-def list_claims(claims: Iterable[Claim], options: ReadOptions) -> tuple[list[Listed], list[ClipRef]]:
+def list_claims(claims: Iterable[Claim], options: ReadOptions) -> tuple[list[Listed], list[Skip]]:
     """Everything that the claims hold, sorted by source and key, and what is left out since its key is taken.
 
-    Where two folders hold the same key of the same source, the larger file is read.
+    Where two folders hold the same key of the same source, the larger file is read. Raises `MissingInput` where a file
+    that was found is gone, or closed to us.
     """
     best: dict[tuple[str, str], Listed] = {}
-    doubles: list[ClipRef] = []
+    doubles: list[Skip] = []
     for claim in claims:
-        for listed in _list_claim(claim, options):
+        for listed in _listed(claim, options):
             address = (listed.ref.source, listed.ref.key)
             other = best.get(address)
             if other is None:
@@ -93,7 +95,7 @@ def list_claims(claims: Iterable[Claim], options: ReadOptions) -> tuple[list[Lis
                 continue
             keep, drop = sorted((listed, other), key=lambda one: (-one.size, one.stamp, str(one.ref.path)))
             best[address] = keep
-            doubles.append(drop.ref)
+            doubles.append(Skip(drop.ref.path, f"has the same key as {keep.ref.path}, which is read"))
     return [best[address] for address in sorted(best)], doubles
 
 
@@ -131,6 +133,16 @@ def _task_bytes(total: int) -> int:
     """A power of two, so that a source that grows a little is cut as before."""
     share = max(total // _TASKS_OF_A_SMALL_SOURCE, 1)
     return min(max(1 << (share.bit_length() - 1), _SMALLEST_TASK), TASK_BYTES)
+
+
+def _listed(claim: Claim, options: ReadOptions) -> list[Listed]:
+    try:
+        return _list_claim(claim, options)
+    except OSError as error:
+        raise MissingInput(
+            f"{error.filename}: cannot be listed ({error.strerror}); if the folder is changing, wait and run the same "
+            "command again"
+        ) from error
 
 
 def _list_claim(claim: Claim, options: ReadOptions) -> list[Listed]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -62,8 +62,8 @@ def look_ahead(detection: Detection, store: str | Path, options: ReadOptions, jo
     """The plan of a run over a detection. Reads names and sizes only, and the store where there is one."""
     opened = _existing(store)
     root = Path(store)
-    listing, _ = list_claims(detection.claims, options)
-    known: dict[tuple[str, str], str] = {}
+    listing, doubles = list_claims(detection.claims, options)
+    known: Collection[tuple[str, str]] = ()
     if opened is not None:
         ledger = Ledger(opened.root, opened.state)
         known = ledger.up_to_date([listed.covered("") for listed in listing])
@@ -88,7 +88,7 @@ def look_ahead(detection: Detection, store: str | Path, options: ReadOptions, jo
         jobs=jobs,
         tasks=len(tasks),
         sources=list(plans.values()),
-        skipped=[{"path": str(skip.path), "reason": skip.reason, "count": skip.count} for skip in detection.skipped],
+        skipped=[skip.to_json() for skip in (*detection.skipped, *doubles)],
         missing=list(_missing(detection.claims, options, opened)),
     )
 

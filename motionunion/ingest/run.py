@@ -13,13 +13,14 @@ from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any
 
-from motionunion.errors import MissingInput, StoreError
+from motionunion.body_models import existing_folder
+from motionunion.errors import StoreError
 from motionunion.ingest.engine import Executor, ProcessPool, Serial
-from motionunion.ingest.plan import Listed, Task, cut_tasks, list_claims
+from motionunion.ingest.plan import Task, cut_tasks, list_claims
 from motionunion.ingest.preflight import Plan, look_ahead
 from motionunion.ingest.task import refuse, run_task
 from motionunion.progress import SILENT, Progress
-from motionunion.sources import ReadOptions, Skip
+from motionunion.sources import ReadOptions
 from motionunion.sources.detect import Detection, recognise
 from motionunion.store.committer import Committer, storage_trouble
 from motionunion.store.receipts import Receipt
@@ -36,6 +37,9 @@ class SourceCount:
 
     files: int = 0
     up_to_date: int = 0
+    """Files that an earlier run has read, or refused, and that are as they were."""
+    refused_before: int = 0
+    """Those of them that gave nothing."""
     clips: int = 0
     annotations: int = 0
     frames: int = 0
@@ -55,7 +59,7 @@ class IngestResult:
     rejects: list[dict[str, Any]] = field(default_factory=list)
     """Rows of the rejects table that this run wrote: source, key, file, reason, message, line."""
     standing_rejects: int = 0
-    """Rejects of files that are as they were at an earlier run, hence not read again."""
+    """Files that an earlier run refused, or of which it refused the captions, and that are as they were: not read again."""
     skipped: list[dict[str, Any]] = field(default_factory=list)
     """What nobody reads: path, reason, count."""
 
@@ -66,9 +70,7 @@ class IngestResult:
     @property
     def read(self) -> int:
         """Clips and annotations read or known from an earlier run."""
-        return (
-            sum(one.clips + one.annotations + one.up_to_date for one in self.sources.values()) - self.standing_rejects
-        )
+        return sum(one.clips + one.annotations + one.up_to_date - one.refused_before for one in self.sources.values())
 
     @property
     def reasons(self) -> dict[str, int]:
@@ -102,7 +104,7 @@ def ingest(
         executor: Who runs the tasks, instead of `jobs` processes.
 
     Raises:
-        MissingInput: Nothing below the paths is motion.
+        MissingInput: Nothing below the paths is motion, or there is no such folder of body models.
         StoreError: The store cannot be made, read or written (full disk, no permission).
         UsageError: An unknown source.
         KeyboardInterrupt: After Ctrl-C, when the tasks in hand are finished and committed; at once after a second.
@@ -112,7 +114,7 @@ def ingest(
     opened = store if isinstance(store, Store) else open_store(store, create=True)
     for claim in detection.claims:
         progress.note(f"recognised {claim.source} in {claim.root} ({len(claim.files) + len(claim.sidecars):,} files)")
-    result = IngestResult(store=str(opened.root), skipped=_skips(detection.skipped))
+    result = IngestResult(store=str(opened.root), skipped=[skip.to_json() for skip in detection.skipped])
     committer = _committer(opened, paths)
     try:
         tasks, result.standing_rejects = _outstanding(detection, options, opened, committer, result)
@@ -153,15 +155,18 @@ def dry_run(
     """What `ingest` would read, what is missing, and what it would take. Writes nothing.
 
     Raises:
-        MissingInput: Nothing below the paths is motion.
+        MissingInput: Nothing below the paths is motion, or there is no such folder of body models.
         UsageError: An unknown source.
     """
+    options = _options(body_models)
     detection = recognise([Path(path) for path in paths], source)
-    return look_ahead(detection, store, _options(body_models), jobs or os.cpu_count() or 1)
+    return look_ahead(detection, store, options, jobs or os.cpu_count() or 1)
 
 
 def _options(body_models: str | Path | None) -> ReadOptions:
-    return ReadOptions(body_models=None if body_models is None else Path(body_models))
+    if body_models is None:
+        return ReadOptions()
+    return ReadOptions(body_models=existing_folder(Path(body_models).expanduser()))
 
 
 def _committer(store: Store, paths: Sequence[str | Path]) -> Committer:
@@ -178,17 +183,9 @@ def _outstanding(
     detection: Detection, options: ReadOptions, store: Store, committer: Committer, result: IngestResult
 ) -> tuple[list[Task], int]:
     """The tasks of which some file is new, changed or worth another try; and how many standing rejects the rest holds."""
-    try:
-        listing, doubles = list_claims(detection.claims, options)
-    except OSError as error:
-        raise MissingInput(
-            f"{error.filename}: cannot be listed ({error.strerror}); if the folder is changing, wait and run the same "
-            "command again"
-        ) from error
-    result.skipped += [
-        {"path": str(ref.path), "reason": "another file has the same key", "count": 1} for ref in doubles
-    ]
-    current = _up_to_date(listing, committer)
+    listing, doubles = list_claims(detection.claims, options)
+    result.skipped += [double.to_json() for double in doubles]
+    current = committer.ledger.up_to_date([listed.covered("") for listed in listing])
     for listed in listing:
         result.sources.setdefault(listed.ref.source, SourceCount()).files += 1
     tasks: list[Task] = []
@@ -197,14 +194,11 @@ def _outstanding(
         if not all((listed.ref.source, listed.ref.key) in current for listed in task.files):
             tasks.append(task)
             continue
-        result.sources[task.source].up_to_date += len(task.files)
-        standing += sum(current[listed.ref.source, listed.ref.key] == "reject" for listed in task.files)
+        before = [current[listed.ref.source, listed.ref.key] for listed in task.files]
+        result.sources[task.source].up_to_date += len(before)
+        result.sources[task.source].refused_before += sum(outcome == "reject" for outcome, _ in before)
+        standing += sum(reason is not None for _, reason in before)
     return tasks, standing
-
-
-def _up_to_date(listing: list[Listed], committer: Committer) -> dict[tuple[str, str], str]:
-    """Outcome of each listed file that needs no reading."""
-    return committer.ledger.up_to_date([listed.covered("") for listed in listing])
 
 
 def _worth_workers(tasks: Sequence[Task]) -> bool:
@@ -247,10 +241,6 @@ def _count(receipt: Receipt, count: SourceCount, result: IngestResult, progress:
         if row["reason"] == "internal_error":
             progress.note(f"bug: reading {row['file']} of {row['source']} failed with {row['message']}; please report it. "
                           "The file is refused, the run goes on.")  # fmt: skip
-
-
-def _skips(skipped: Sequence[Skip]) -> list[dict[str, Any]]:
-    return [{"path": str(skip.path), "reason": skip.reason, "count": skip.count} for skip in skipped]
 
 
 class _Interrupt:

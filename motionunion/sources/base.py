@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol, TypeAlias, TypeVar, cast
+from typing import Any, Protocol, TypeAlias, TypeVar, cast
 
 from motionunion.clip import Annotation, ClipRef, RawClip
 
@@ -32,6 +32,9 @@ class Skip:
     path: Path
     reason: str
     count: int = 1
+
+    def to_json(self) -> dict[str, Any]:
+        return {"path": str(self.path), "reason": self.reason, "count": self.count}
 
 
 @dataclass(frozen=True, slots=True)

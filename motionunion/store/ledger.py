@@ -59,18 +59,19 @@ class Ledger:
         load_covered(self._connection, root, state)
         self._connection.execute(LIVE_TABLES)
 
-    def up_to_date(self, listing: Sequence[Covered]) -> dict[tuple[str, str], str]:
-        """Outcome of each listed file that has been read as it is now, by these readers, with a lasting result."""
+    def up_to_date(self, listing: Sequence[Covered]) -> dict[tuple[str, str], tuple[str, str | None]]:
+        """Outcome, and reason of rejects, of each listed file that has been read as it is now, by these readers, with a
+        lasting result."""
         self._register("listing", [one.to_row() for one in listing])
         rows = self._connection.execute(
             """
-            SELECT newest.source, newest."key", newest.outcome FROM listing JOIN newest USING (source, "key")
+            SELECT newest.source, newest."key", newest.outcome, newest.reason FROM listing JOIN newest USING (source, "key")
             WHERE listing.stamp = newest.stamp AND listing.config = newest.config
               AND NOT list_has_any(string_split(coalesce(newest.reason, ''), ','), ?)
             """,
             [list(_TRANSIENT)],
         ).fetchall()
-        return {(source, key): outcome for source, key, outcome in rows}
+        return {(source, key): (outcome, reason) for source, key, outcome, reason in rows}
 
     def newest(self, keys: Iterable[Covered]) -> dict[tuple[str, str], Covered]:
         """The newest receipt of each (source, key), where there is one."""

@@ -40,8 +40,9 @@ def open_store(path: str | Path, create: bool = False, *, storage: Storage | Non
         raise UsageError(f"{path}: a store is a folder on a local disk; remote stores are not supported")
     root = Path(path).expanduser()
     kept = LocalStorage(root) if storage is None else storage
-    if root.exists() and not root.is_dir():
-        raise StoreError(f"{root}: is a file, and a store is a folder; name another place with --store")
+    in_the_way = next((path for path in (root, *root.parents) if path.is_file()), None)
+    if in_the_way is not None:
+        raise StoreError(f"{in_the_way}: is a file, and a store is a folder; name another place with --store")
     try:
         about = unseal(_ABOUT, kept.get(_ABOUT))
     except FileNotFoundError:

@@ -136,6 +136,8 @@ def test_a_sidecar_that_is_not_utf8_costs_its_captions_not_the_clip(tmp_path, am
     assert [(row["file"], row["reason"]) for row in result.rejects] == [("CMU/00/00_00_poses.txt", "not_utf8")]
     store = open_store(tmp_path / "store")
     assert store.rows("SELECT text, layer FROM captions WHERE clip_id IS NOT NULL") == [("a person sways", "sidecar")]
+    again = ingest([source], tmp_path / "store")
+    assert (again.read, again.standing_rejects, again.rejects) == (3, 1, [])  # said again, though not read again
     first.with_suffix(".txt").write_text("a person walks\n")
     assert ingest([source], tmp_path / "store").rejects == []
     assert open_store(tmp_path / "store").rows("SELECT count(*) FROM rejects") == [(0,)]
@@ -278,8 +280,14 @@ def test_wrong_paths_sources_and_stores_are_refused(tmp_path, amass):
     with pytest.raises(UsageError, match="no such source"):
         ingest([source], tmp_path / "store", source="nonsense")
     (tmp_path / "file").write_text("x")
-    with pytest.raises(StoreError, match="is a file"):
-        ingest([source], tmp_path / "file")
+    for store in ("file", "file/store"):
+        with pytest.raises(StoreError, match="file: is a file"):
+            ingest([source], tmp_path / store)
+    with pytest.raises(MissingInput, match="no such folder of body models"):
+        ingest([source], tmp_path / "store", body_models=tmp_path / "models")
+    with pytest.raises(MissingInput, match="no such folder of body models"):
+        dry_run([source], tmp_path / "store", body_models=tmp_path / "models")
+    assert not (tmp_path / "store").exists()
 
 
 def test_a_dry_run_tells_and_writes_nothing(tmp_path, amass):
@@ -299,7 +307,9 @@ def test_two_folders_with_the_same_key_give_one_clip_and_a_word_about_it(tmp_pat
     results = [ingest(order, tmp_path / f"store{n}") for n, order in enumerate((sources, sources[::-1]))]
     assert [result.clips for result in results] == [2, 2]
     assert results[0].fingerprint == results[1].fingerprint
-    assert [skip["reason"] for skip in results[0].skipped] == ["another file has the same key"] * 2
+    assert len(results[0].skipped) == 2
+    assert all("has the same key as" in skip["reason"] for skip in results[0].skipped)
+    assert dry_run(sources, tmp_path / "store2").skipped == results[0].skipped
 
 
 def test_an_interrupt_commits_what_is_in_hand_and_leaves_the_rest(tmp_path, amass):

@@ -20,6 +20,8 @@ from motionunion.skeleton import FloatArray, Skeleton
 SPLITS: tuple[str, ...] = ("train", "val", "test")
 SYNTHETIC = "synthetic"
 """Flag of clips, and generator of captions, that no person performed or wrote."""
+SYNTHETIC_MARKER = "SYNTHETIC.txt"
+"""File that says so of everything in its folder and below."""
 SYNTHETIC_LICENCE = "CC0-1.0"
 """Licence of what `motionunion sample` makes: free for any use."""
 

@@ -1,24 +1,17 @@
-"""Files that were made, not recorded: a `SYNTHETIC.txt` beside them, or above them up to the source's folder, says so."""
+"""Files that were made, not recorded: a `SYNTHETIC.txt` in their folder, or in one above it, says so."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
 
-from motionunion.clip import SYNTHETIC, RawClip
+from motionunion.clip import SYNTHETIC, SYNTHETIC_MARKER, RawClip
 from motionunion.sources.base import Reading
 
-MARKER = "SYNTHETIC.txt"
 
-
-def is_synthetic(path: Path, root: Path) -> bool:
-    """True where a marker lies in the file's folder or in one above it, no higher than the source's root."""
-    for folder in path.parents:
-        if (folder / MARKER).is_file():
-            return True
-        if folder == root:
-            return False
-    return False
+def is_synthetic(path: Path) -> bool:
+    """True where a marker lies in the file's folder or in one above it: a part of a made data set is no less made."""
+    return any((folder / SYNTHETIC_MARKER).is_file() for folder in path.absolute().parents)
 
 
 def marked(reading: Reading) -> Reading:

@@ -54,7 +54,7 @@ class _Desk:
         ref = listed.ref
         try:
             reading = SOURCES[ref.source].read(ref, task.options)
-            if is_synthetic(ref.path, ref.root):
+            if is_synthetic(ref.path):
                 reading = marked(reading)
             rejects = [_reject_for(listed, fault) for fault in reading.faults]
             if isinstance(reading, Annotation):

@@ -7,11 +7,10 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from motionunion.clip import SPLITS
+from motionunion.clip import SPLITS, SYNTHETIC_MARKER
 from motionunion.errors import MissingInput, UsageError
 from motionunion.progress import SILENT, Progress
 
-MARKER = "SYNTHETIC.txt"
 DEFAULT_CLIPS = 720
 FEWEST_CLIPS = 12
 
@@ -110,7 +109,7 @@ def _write(root: Path, seed: int, clips: int, jobs: int, progress: Progress) -> 
 
 def _claim(folder: Path, settings: str) -> None:
     """Mark a folder as synthetic, before anything is in it; refuse one that holds something else."""
-    marker = folder / MARKER
+    marker = folder / SYNTHETIC_MARKER
     note = f"{_NOTE}{settings}\n"
     if folder.exists() and any(folder.iterdir()):
         if not marker.is_file():

@@ -8,15 +8,15 @@ from motionunion.clip import Annotation, Caption, ClipRef
 from motionunion.ingest.synthetic import is_synthetic, marked
 
 
-def test_a_marker_above_the_file_and_below_the_root_counts(tmp_path: Path) -> None:
-    path = tmp_path / "root" / "amass" / "subset" / "a.npz"
+def test_a_marker_beside_or_above_the_file_counts_whatever_folder_was_given(tmp_path: Path) -> None:
+    path = tmp_path / "amass" / "subset" / "a.npz"
     path.parent.mkdir(parents=True)
-    (tmp_path / "SYNTHETIC.txt").touch()
-    assert not is_synthetic(path, tmp_path / "root"), "a marker above the root is somebody else's"
-    (tmp_path / "root" / "amass" / "SYNTHETIC.txt").touch()
-    assert is_synthetic(path, tmp_path / "root")
-    assert is_synthetic(path, tmp_path / "root" / "amass")
-    assert not is_synthetic(path, tmp_path / "root" / "amass" / "subset")
+    (path.parent / "below").mkdir()
+    (path.parent / "below" / "SYNTHETIC.txt").touch()
+    assert not is_synthetic(path)
+    (tmp_path / "amass" / "SYNTHETIC.txt").touch()
+    assert is_synthetic(path)
+    assert not is_synthetic(tmp_path / "recorded" / "a.npz")
 
 
 def test_captions_of_synthetic_annotations_are_not_called_human() -> None:

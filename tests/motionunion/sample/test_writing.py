@@ -12,10 +12,10 @@ import typer
 from typer.testing import CliRunner
 
 from cli.sample import sample as sample_command
+from motionunion.clip import SYNTHETIC_MARKER
 from motionunion.errors import MissingInput, UsageError
 from motionunion.sample import write_sample
 from motionunion.sample.bvh import write_bvh
-from motionunion.sample.writing import MARKER
 
 
 def digests(root):
@@ -67,7 +67,7 @@ def test_impossible_wishes_are_refused(tmp_path, seed, clips):
 
 def test_every_folder_and_every_npz_says_that_it_is_synthetic(root):
     for name in ("amass", "bvh", "smplx", "humanml3d"):
-        assert "synthetic" in (root / name / MARKER).read_text(encoding="utf-8")
+        assert "synthetic" in (root / name / SYNTHETIC_MARKER).read_text(encoding="utf-8")
     for path in [*root.glob("amass/Synthetic_G*/*/*.npz"), *root.glob("smplx/*/*/*.npz")]:
         with np.load(path, allow_pickle=False) as archive:
             assert archive["synthetic"] == np.True_

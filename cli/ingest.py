@@ -48,8 +48,8 @@ def ingest(
 ) -> None:
     """Read motion files into the store: recognise, read, normalise, check, commit.
 
-    Can be stopped at any moment and run again: it goes on where it was, and files that are known and unchanged are not
-    read again. Refused files are listed with their reason (exit code 3) and cost nothing else.
+    Can be stopped at any moment and run again: it goes on where it was, and tasks whose files are known and unchanged are
+    not done again. Refused files are listed with their reason (exit code 3) and cost nothing else.
     """
     from cli.progress import TerminalProgress
     from motionunion.ingest import run

@@ -77,7 +77,9 @@ def check(store: StoreOption = DEFAULT_STORE, as_json: JsonOption = False) -> No
     else:
         rows = [(one["file"], one["problem"]) for one in report.damage]
         show_table(f"{store} is damaged", ("file", "problem"), rows)
-        say("Ingest the sources again into a new store, or restore these files from a backup.")
+        say(
+            "Restore these files from a backup; or remove damaged shards and ingest their sources again; or begin a new store."
+        )
     if not report.sound:
         raise typer.Exit(4)
 

@@ -90,8 +90,8 @@ def ingest(
 ) -> IngestResult:
     """Read everything that is recognised below some paths into a store.
 
-    Files that an earlier run has read, and that are as they were, are not read again. A file that cannot be read
-    becomes a row of the rejects table. What is done is committed every 30 seconds and at the end, so a run that is
+    Files that an earlier run has read, and that are as they were, are not read again, except with a new or changed file
+    of the same task. A file that cannot be read becomes a row of the rejects table. What is done is committed every 30 seconds and at the end, so a run that is
     killed is gone on with by calling this again.
 
     Args:

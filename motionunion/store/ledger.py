@@ -55,21 +55,24 @@ class Ledger:
     """The receipts of one store, in memory, kept up with the commits of its writer."""
 
     def __init__(self, root: Path, state: State) -> None:
+        self._shards = [root / "shards" / name for name in state.shards]
         self._connection = duckdb.connect()
         load_covered(self._connection, root, state)
         self._connection.execute(LIVE_TABLES)
 
     def up_to_date(self, listing: Sequence[Covered]) -> dict[tuple[str, str], tuple[str, str | None]]:
         """Outcome, and reason of rejects, of each listed file that has been read as it is now, by these readers, with a
-        lasting result."""
+        lasting result, and whose shards are there: one that a person removed is made again."""
+        missing = [path.name for path in self._shards if not path.exists()]
         self._register("listing", [one.to_row() for one in listing])
         rows = self._connection.execute(
             """
             SELECT newest.source, newest."key", newest.outcome, newest.reason FROM listing JOIN newest USING (source, "key")
             WHERE listing.stamp = newest.stamp AND listing.config = newest.config
               AND NOT list_has_any(string_split(coalesce(newest.reason, ''), ','), ?)
+              AND NOT list_has_any([newest.clips_shard, newest.captions_shard, newest.segments_shard, newest.rejects_shard], ?::VARCHAR[])
             """,
-            [list(_TRANSIENT)],
+            [list(_TRANSIENT), missing],
         ).fetchall()
         return {(source, key): (outcome, reason) for source, key, outcome, reason in rows}
 

@@ -58,6 +58,18 @@ def test_a_second_run_reads_nothing_and_commits_nothing(tmp_path, amass):
     assert second.read == 12
 
 
+def test_a_shard_that_was_removed_is_made_again(tmp_path, amass, shards):
+    source, store = amass(tmp_path / "amass", 4), tmp_path / "store"
+    whole = ingest([source], store)
+    before = shards(store)
+    for name in before:
+        if not name.startswith("receipts"):
+            (store / "shards" / name).unlink()
+    again = ingest([source], store)
+    assert (again.commit, again.fingerprint, shards(store)) == (whole.commit, whole.fingerprint, before)
+    assert check_store(store).sound
+
+
 def test_a_moved_source_and_a_touched_file_change_nothing(tmp_path, amass, shards):
     source = amass(tmp_path / "here" / "amass")
     first = ingest([source], tmp_path / "store")

@@ -206,13 +206,3 @@ def shortest_arc(start: npt.ArrayLike, end: npt.ArrayLike) -> npt.NDArray[np.flo
     quats[..., 0] = np.where(opposite, 0.0, np.sum((a + b) ** 2, axis=-1) / 2)
     quats[..., 1:] = np.where(opposite[..., None], across, np.cross(a, b))
     return normalise(quats)
-
-
-def make_continuous(quats_TN4: npt.ArrayLike) -> npt.NDArray[np.float64]:
-    """Flip signs along the first axis so that neighbours never point apart (q and -q are the same rotation)."""
-    values = _float64(quats_TN4)
-    dots = np.einsum("t...i,t...i->t...", values[1:], values[:-1])
-    flips = np.cumsum(dots < 0, axis=0) % 2 == 1
-    continuous = values.copy()
-    continuous[1:][flips] *= -1
-    return continuous

@@ -2,7 +2,7 @@
 
     schema      columns of the five kinds of shard, and clips to rows and back
     shards      Parquet files named by their hash
-    storage     the six operations by which bytes are kept; local disk
+    storage     the four operations by which bytes are kept; local disk
     commits     the chain of commits, and which shards each one holds
     ledger      which file was read when, and hence what is live
     committer   receipts to commits, beside other writers

@@ -8,7 +8,6 @@ from typing import Any
 
 from motionunion.store.shards import Shard
 
-OUTCOMES: tuple[str, ...] = ("clip", "annotation", "reject")
 _SAID = ("outcome", "reason", "clip_id", "content", "captions_digest", "segments_digest")
 
 

@@ -1,4 +1,4 @@
-"""The six operations by which a store keeps bytes, and the one on local disk.
+"""The four operations by which a store keeps bytes, and the one on local disk.
 
 Names are relative, with slashes (`shards/clips-....parquet`). What a writer promises depends on two of them alone:
 `put_if_absent` decides a race between two writers, and whatever it or `put` has returned from survives a power cut.
@@ -26,9 +26,6 @@ class Storage(Protocol):
     def get(self, name: str) -> bytes:
         """All bytes of a file. Raises `FileNotFoundError`."""
 
-    def get_range(self, name: str, start: int, length: int) -> bytes:
-        """Part of a file; shorter where the file ends. Raises `FileNotFoundError`."""
-
     def put(self, name: str, data: bytes) -> None:
         """Write a file whole, over an older one of that name."""
 
@@ -37,9 +34,6 @@ class Storage(Protocol):
 
     def list(self, prefix: str) -> Iterator[str]:
         """Names below a prefix that ends in `/`, sorted; temporary files left out."""
-
-    def delete(self, name: str) -> None:
-        """Remove a file; one that is not there is removed already."""
 
 
 class LocalStorage:
@@ -54,11 +48,6 @@ class LocalStorage:
 
     def get(self, name: str) -> bytes:
         return self.path(name).read_bytes()
-
-    def get_range(self, name: str, start: int, length: int) -> bytes:
-        with self.path(name).open("rb") as file:
-            file.seek(start)
-            return file.read(length)
 
     def put(self, name: str, data: bytes) -> None:
         path = self.path(name)
@@ -90,9 +79,6 @@ class LocalStorage:
         for path in sorted(folder.rglob("*")):
             if path.is_file() and not path.name.startswith(TEMPORARY_PREFIX):
                 yield path.relative_to(self.root).as_posix()
-
-    def delete(self, name: str) -> None:
-        self.path(name).unlink(missing_ok=True)
 
     def clean_temporary(self, older_than_s: float = TEMPORARY_IS_OLD_S) -> int:
         """Remove temporary files that a killed writer left long ago; a younger one may belong to a writer at work."""

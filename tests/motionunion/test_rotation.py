@@ -151,11 +151,3 @@ def test_shortest_arc_between_opposite_directions_is_a_half_turn() -> None:
 
 def test_shortest_arc_of_a_zero_vector_cannot_pass_unseen() -> None:
     assert np.isnan(rotation.shortest_arc([0.0, 0, 0], [1.0, 0, 0])).all()
-
-
-def test_make_continuous_changes_signs_only_and_leaves_no_jump() -> None:
-    quats = random_quats(60, 9).reshape(20, 3, 4)
-    smooth = rotation.make_continuous(quats)
-    assert (np.einsum("tji,tji->tj", smooth[1:], smooth[:-1]) >= 0).all()
-    np.testing.assert_array_equal(np.abs(smooth), np.abs(quats))
-    np.testing.assert_allclose(rotation.to_matrix(smooth), rotation.to_matrix(quats), atol=1e-15)

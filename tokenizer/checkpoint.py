@@ -6,7 +6,6 @@ configuration, the representation and where the weights come from. Shapes: T row
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,6 +23,7 @@ from motionunion.digest import canonical_json, update_with_array, write_atomic
 from motionunion.errors import ConfigError, MissingInput
 from tokenizer.config import ModelConfig, as_plain, read_config
 from tokenizer.model import FSQVAE
+from tokenizer.precision import exact_float32
 
 FILE = "tokenizer.safetensors"
 FORMAT = "motionunion-tokenizer/1"
@@ -132,13 +132,13 @@ class Tokenizer:
     def encode_normalised(self, features: Tensor) -> Tensor:
         """Codes (B, N) of one batch of normalised clips (B, T, D) of equal length; float32, no autocast."""
         device = next(self.model.parameters()).device
-        with _exact_float32(device):
+        with exact_float32(device):
             return self.model.encode(features.to(device))
 
     def decode_normalised(self, codes: Tensor) -> Tensor:
         """Normalised features (B, 4 N, D) of one batch of code clips (B, N) of equal length."""
         device = next(self.model.parameters()).device
-        with _exact_float32(device):
+        with exact_float32(device):
             return self.model.decode(codes.to(device))
 
     def save(self, folder: Path) -> Path:
@@ -225,14 +225,3 @@ def _batches_of_equal_length(lengths: Sequence[int], rows_each: int) -> Iterator
         size = max(1, BATCH_ROWS // (length * rows_each))
         for first in range(0, len(groups[length]), size):
             yield groups[length][first : first + size]
-
-
-@contextlib.contextmanager
-def _exact_float32(device: torch.device) -> Iterator[None]:
-    # cuDNN may round the inputs of a float32 convolution to TF32, which moves codes as bfloat16 does.
-    with (
-        torch.inference_mode(),
-        torch.autocast(device.type, enabled=False),
-        torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False),
-    ):
-        yield

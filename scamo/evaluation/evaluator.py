@@ -12,6 +12,7 @@ from torch import Tensor
 
 from scamo.evaluation.networks import UNIT_FRAMES, EvaluatorNetworks
 from scamo.evaluation.words import Sentence, Vocabulary
+from tokenizer.precision import exact_float32
 
 MAX_FRAMES = 196
 """Every motion is laid into this many frames, zero behind its end."""
@@ -62,20 +63,20 @@ class Evaluator:
         lengths = torch.tensor([sentence.length for sentence in sentences])
         return torch.from_numpy(words).to(self.device), torch.from_numpy(pos).to(self.device), lengths
 
-    @torch.inference_mode()
     def embed_motions(self, motions: Sequence[npt.NDArray[np.float32]], *, batch: int = 64) -> npt.NDArray[np.float32]:
         """Embeddings (N, E) of raw (denormalised) features."""
-        parts = [
-            self.networks.embed_motions(*self.lay_out(motions[start : start + batch])).cpu().numpy()
-            for start in range(0, len(motions), batch)
-        ]
+        with exact_float32(self.device):
+            parts = [
+                self.networks.embed_motions(*self.lay_out(motions[start : start + batch])).cpu().numpy()
+                for start in range(0, len(motions), batch)
+            ]
         return np.concatenate(parts) if parts else np.zeros((0, self.networks.config.embedding), np.float32)
 
-    @torch.inference_mode()
     def embed_texts(self, sentences: Sequence[Sentence], *, batch: int = 256) -> npt.NDArray[np.float32]:
         """Embeddings (N, E) of sentences read with this evaluator's vocabulary."""
-        parts = [
-            self.networks.embed_texts(*self.look_up(sentences[start : start + batch])).cpu().numpy()
-            for start in range(0, len(sentences), batch)
-        ]
+        with exact_float32(self.device):
+            parts = [
+                self.networks.embed_texts(*self.look_up(sentences[start : start + batch])).cpu().numpy()
+                for start in range(0, len(sentences), batch)
+            ]
         return np.concatenate(parts) if parts else np.zeros((0, self.networks.config.embedding), np.float32)

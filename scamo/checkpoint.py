@@ -21,6 +21,7 @@ from torch import Tensor
 from motionunion.digest import fsync_directory
 from motionunion.errors import MissingInput, SourceFormatError
 
+MODELS = "models"
 MODEL_FILE = "model.safetensors"
 STATE_FILE = "state.pt"
 FORMAT = 1

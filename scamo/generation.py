@@ -18,6 +18,7 @@ from scamo.checkpoint import write_whole
 from scamo.sampling import SamplingOptions
 from scamo.trained import TrainedTransformer, newest_model
 from tokenizer.checkpoint import Tokenizer
+from tokenizer.choice import choose_device
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,16 +73,16 @@ def generate(
         model: A model folder; the newest of `runs` if not given.
         seed: Of every draw.
         options: How codes are chosen; top-p 0.9, from 4 to 49 codes if not given.
-        device: Where the transformer runs; the CPU if not given.
+        device: Where the transformer runs: `cpu`, `cuda`, ...; a GPU where there is one if not given.
 
     Raises:
-        UsageError: If a prompt has no word, or the options allow an empty motion.
+        UsageError: If a prompt has no word, the options allow an empty motion, or the device is not there.
         MissingInput: If there is no model, or its tokenizer is missing.
     """
     chosen = options or SamplingOptions()
     if chosen.min_tokens < 1:
         raise UsageError("--min-tokens must be at least 1: a motion of no frames is no motion")
-    trained = TrainedTransformer.load(model or newest_model(runs), runs=runs, device=device or "cpu")
+    trained = TrainedTransformer.load(model or newest_model(runs), runs=runs, device=choose_device(device))
     tokenizer = load_tokenizer_of(trained)
     if trained.restricted:
         progress.note(

@@ -9,9 +9,8 @@ from typing import Any
 
 import torch
 
-from motionunion.errors import UsageError
 from motionunion.progress import SILENT, Progress
-from scamo.checkpoint import MODEL_FILE, STATE_FILE, load_tensors, save_tensors
+from scamo.checkpoint import MODEL_FILE, MODELS, STATE_FILE, load_tensors, save_tensors
 from scamo.choice import Choice, choose
 from scamo.config import ModelConfig, model_config, preset, to_mapping
 from scamo.model import new_model, parameter_count
@@ -23,10 +22,9 @@ from scamo.text import TextEncoder, WordEncoder
 from scamo.train import Trained, Training
 from scamo.unigram import UNSEEN_LIMIT
 from scamo.vocabulary import Vocabulary
+from tokenizer.choice import choose_device
 from tokenizer.corpus import Corpus, newest_corpus, open_corpus
 from tokenizer.runs import open_run, plan_hash, remove_leftovers
-
-MODELS = "models"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +84,7 @@ def train_ar(
     Raises:
         MissingInput: If there is no corpus, or none of its training windows has a caption.
     """
-    team = join_team(_device(device))
+    team = join_team(torch.device(choose_device(device)))
     try:
         return _train(runs, model, text, corpus, team, steps, learning_rate, softmax, seed, progress)
     finally:
@@ -146,22 +144,13 @@ def _train(
             }
             _export(folder, header, config, material, vocabulary, trained)
     if team.rank == 0:
+        if already_done:
+            # Asked for again: from now on it is the newest, and what is generated and evaluated.
+            (folder / MODEL_FILE).touch()
         _tidy(folder)
     team.wait()
     _, header = load_tensors(folder / MODEL_FILE)
     return TrainReport(folder, already_done, parameter_count(config), len(material.train), header, why, choice.advice)
-
-
-def _device(name: str | None) -> torch.device:
-    try:
-        device = torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))
-    except RuntimeError as error:
-        raise UsageError(f"--device {name}: {str(error).splitlines()[0]}") from error
-    if device.type not in ("cpu", "cuda"):
-        raise UsageError(f"--device {name}: training runs on cpu or cuda")
-    if device.type == "cuda" and not torch.cuda.is_available():
-        raise UsageError(f"--device {name}: this machine's PyTorch finds no GPU; use --device cpu")
-    return device
 
 
 def _text_encoder(name: str, runs: Path, device: torch.device, material: Material, choice: Choice) -> TextEncoder:

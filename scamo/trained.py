@@ -14,7 +14,7 @@ import numpy.typing as npt
 import torch
 
 from motionunion.errors import MissingInput, MotionUnionError, UsageError
-from scamo.checkpoint import MODEL_FILE, load_tensors
+from scamo.checkpoint import MODEL_FILE, MODELS, load_tensors
 from scamo.config import ModelConfig, from_mapping
 from scamo.data import Windows
 from scamo.model import TextPrefixTransformer
@@ -24,6 +24,7 @@ from scamo.sampling import SamplingOptions, sample
 from scamo.text import TextEncoder, WordEncoder, pad_features, words_of
 from scamo.unigram import Likelihood, Unigram
 from scamo.vocabulary import Vocabulary
+from tokenizer.runs import folders_with
 
 BATCH = 64
 """Prompts sampled at once."""
@@ -125,12 +126,12 @@ def prompt_seeds(captions: Sequence[str], seed: int) -> list[int]:
 
 
 def newest_model(runs: Path) -> Path:
-    """The finished model folder that was finished last.
+    """Folder of the model that `scamo train-ar` made or was asked for last.
 
     Raises:
         MissingInput: If there is none.
     """
-    finished = [path for path in (runs / "models").glob(f"*/{MODEL_FILE}") if path.is_file()]
+    finished = folders_with(runs / MODELS, MODEL_FILE)
     if not finished:
-        raise MissingInput(f"{runs / 'models'}: no trained model; `scamo train-ar` makes one")
-    return max(finished, key=lambda path: (path.stat().st_mtime_ns, path.parent.name)).parent
+        raise MissingInput(f"{runs / MODELS}: no trained model; `scamo train-ar` makes one")
+    return finished[0]

@@ -74,6 +74,11 @@ def test_an_empty_motion_cannot_be_asked_for_nor_an_empty_prompt(runs):
         generate(["a person walks", " ... "], runs=runs)
 
 
+def test_a_device_that_is_not_there_is_refused(runs):
+    with pytest.raises(UsageError, match="--device nonsense"):
+        generate(["a person walks"], runs=runs, device="nonsense")
+
+
 def test_unknown_words_are_said(runs):
     class Notes:
         lines: list[str] = []  # noqa: RUF012

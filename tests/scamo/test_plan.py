@@ -18,7 +18,7 @@ from scamo.config import ModelConfig, from_mapping
 from scamo.data import Windows
 from scamo.model import new_model
 from scamo.plan import train_ar
-from scamo.trained import TrainedTransformer
+from scamo.trained import TrainedTransformer, newest_model
 from tokenizer.corpus import open_corpus
 
 
@@ -72,13 +72,19 @@ def test_rows_of_unseen_codes_are_those_of_the_first_weights(runs):
 
 def test_a_second_call_finds_the_model_made(runs):
     first = train_ar(runs, steps=4)
-    before = (first.folder / "model.safetensors").stat().st_mtime_ns
+    before = (first.folder / "model.safetensors").stat().st_ino
     again = train_ar(runs, steps=4)
     assert again.already_done
     assert not first.already_done
     assert (again.folder, again.header) == (first.folder, first.header)
-    assert (first.folder / "model.safetensors").stat().st_mtime_ns == before
-    assert train_ar(runs, steps=4, seed=1).folder != first.folder
+    assert (first.folder / "model.safetensors").stat().st_ino == before
+
+
+def test_the_newest_model_is_the_one_asked_for_last(runs):
+    first, second = train_ar(runs, steps=3), train_ar(runs, steps=3, seed=1)
+    assert newest_model(runs) == second.folder != first.folder
+    assert train_ar(runs, steps=3).already_done
+    assert newest_model(runs) == first.folder
 
 
 def test_the_loaded_model_measures_what_the_report_says(runs, make_windows):

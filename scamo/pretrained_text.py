@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from motionunion.digest import canonical_json, sha256_file, sha256_hex
+from motionunion.digest import TEMPORARY_PREFIX, canonical_json, sha256_file, sha256_hex
 from motionunion.errors import MissingExtra, MissingInput, MotionUnionError
 from scamo.checkpoint import write_whole
 from scamo.text import MAX_FEATURES, TextEncoder
@@ -31,7 +31,7 @@ PACK = 1024
 class FeatureCache:
     """Features on disk, by caption: immutable files of up to 1,024 captions, memory-mapped.
 
-    A lost or half-written file costs only the encoding of its captions.
+    A lost or damaged file costs only the encoding of its captions; what a killed write left behind is not looked at.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -39,7 +39,8 @@ class FeatureCache:
         self._place: dict[str, Path] = {}
         self._open: dict[Path, Any] = {}
         for path in sorted(folder.glob("*.safetensors")):
-            self._read_names(path)
+            if not path.name.startswith(TEMPORARY_PREFIX):
+                self._read_names(path)
 
     def __contains__(self, caption: str) -> bool:
         return self._key(caption) in self._place
@@ -61,8 +62,11 @@ class FeatureCache:
         self._place.update(dict.fromkeys(tensors, path))
 
     def _read_names(self, path: Path) -> None:
-        with safe_open(path, "pt") as file:
-            self._place.update(dict.fromkeys(file.keys(), path))
+        try:
+            with safe_open(path, "pt") as file:
+                self._place.update(dict.fromkeys(file.keys(), path))
+        except SafetensorError:
+            path.unlink(missing_ok=True)  # damaged: its captions are encoded again
 
     @staticmethod
     def _key(caption: str) -> str:

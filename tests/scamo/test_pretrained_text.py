@@ -90,6 +90,20 @@ def test_the_cache_knows_captions_by_their_exact_text(tmp_path):
     assert fresh["A"].shape == (2, 2)
 
 
+def test_a_damaged_or_unfinished_file_costs_only_its_own_captions(tmp_path):
+    cache = FeatureCache(tmp_path)
+    cache.add({"a": torch.ones(1, 2)})
+    cache.add({"b": torch.zeros(2, 2)})
+    place = cache._place[cache._key("a")]
+    place.write_bytes(place.read_bytes()[:20])
+    (tmp_path / f".tmp-1-{place.name}").write_bytes(b"half")
+    fresh = FeatureCache(tmp_path)
+    assert "a" not in fresh
+    assert "b" in fresh
+    fresh.add({"a": torch.ones(1, 2)})
+    assert torch.equal(FeatureCache(tmp_path)["a"], torch.ones(1, 2))
+
+
 def test_an_encoder_that_cannot_be_loaded_is_named(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(MissingInput, match=r"--text .*empty"):

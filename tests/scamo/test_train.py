@@ -14,6 +14,7 @@ from scamo.config import ModelConfig, TrainConfig
 from scamo.data import Windows
 from scamo.model import new_model
 from scamo.objective import Objective
+from scamo.team import Team
 from scamo.text import WordEncoder
 from scamo.train import Training, learning_rate, optimiser
 from scamo.unigram import Unigram
@@ -190,3 +191,18 @@ def test_a_state_of_another_plan_is_refused(tmp_path, windows):
     other.plan_hash = "q"
     with pytest.raises(MotionUnionError, match="another plan"):
         other.run()
+
+
+class Second(Team):
+    """The second of two processes, without the first: what it adds as zero, the first is said to add as 5."""
+
+    def sum(self, value: float) -> float:
+        return value or 5.0
+
+
+def test_the_first_process_decides_which_step_is_best(tmp_path, windows):
+    run = training(tmp_path, windows)
+    run.team = Second(1, 1, torch.device("cpu"))
+    run.run(stop_after=6)
+    assert [row["ce"] for row in run.metrics] == [5.0, 5.0]
+    assert (run.best_ce, run.best_step) == (5.0, 3)

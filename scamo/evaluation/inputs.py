@@ -12,12 +12,13 @@ from motionunion.digest import sha256_file
 from motionunion.errors import MissingInput, UsageError
 from motionunion.features import FeatureSet, build_features
 from motionunion.progress import Progress
+from motionunion.representations import registry
 from motionunion.statistics import statistics_of
 from motionunion.windows import Window, cut
-from scamo.checkpoint import MODEL_FILE
+from scamo.checkpoint import MODEL_FILE, MODELS
 from scamo.evaluation import official, protocol, standin
 from scamo.evaluation.evaluator import Evaluator
-from scamo.evaluation.protocol import ItemSet
+from scamo.evaluation.protocol import TEMPLATE_BODY, ItemSet
 from scamo.trained import TrainedTransformer, newest_model
 from tokenizer.checkpoint import Tokenizer
 from tokenizer.corpus import Corpus, open_corpus
@@ -28,6 +29,7 @@ _BRING_CAPTIONS = (
     "bring some with `motionunion ingest DIR` (a HumanML3D folder with `index.csv` and `texts/` beside the AMASS files) or "
     "`motionunion captions import FILE`, then `scamo tokenize` and `scamo train-ar` again"
 )
+_SEEN = "items whose recording is in the corpus's training or validation split"
 ROOT_BIAS = 5.0
 """The stand-in sees root motion and contacts with deviations divided by this; Guo's evaluator divides by 25."""
 
@@ -44,10 +46,13 @@ class Inputs:
     tokenizer: Tokenizer
     model: TrainedTransformer
     leaked_groups: frozenset[str]
-    """Groups of the corpus's training windows: nothing of them may be evaluated, whatever the store now says."""
+    """Groups of the corpus's training and validation windows: nothing of them may be evaluated, whatever the store now
+    says. Validation counts too: it chose the model's best step."""
+    template_training: int
+    """Training windows of the corpus that are on the template body."""
 
     def test_windows(self) -> list[Window]:
-        """Windows of the test split that nothing was trained on."""
+        """Windows of the test split that the model was neither trained nor chosen on."""
         return [w for w in self.windows if w.split == "test" and w.group not in self.leaked_groups]
 
     def digests(self) -> dict[str, str]:
@@ -83,34 +88,46 @@ def gather(
     tokenizer = Tokenizer.load(runs / TOKENIZERS / trained.header["tokenizer"]["name"], device)
     if tokenizer.hash != trained.header["tokenizer"]["hash"]:
         raise MissingInput(f"the tokenizer in {runs} is no longer the one of {folder}; run `scamo tokenize` again")
+    if tokenizer.parameter_hash != registry.get(tokenizer.representation).parameter_hash:
+        raise MissingInput(
+            f"the tokenizer of {folder} was trained on features that this version encodes otherwise "
+            f"({tokenizer.representation} has other parameters now); run `scamo tokenize` and `scamo train-ar` again"
+        )
     if not tokenizer.representation.startswith("hml263@"):
         raise UsageError(
             f"the HumanML3D evaluator reads 263 features, the tokenizer of {folder} makes {tokenizer.representation}"
         )
     features = build_features(motion, tokenizer.representation, jobs, progress)
+    training = _columns(corpus, "train")
     return Inputs(
         features=features,
         windows=cut(features).windows,
         corpus=corpus,
         tokenizer=tokenizer,
         model=trained,
-        leaked_groups=_groups(corpus, "train"),
+        leaked_groups=frozenset([*training["group"], *_columns(corpus, "val")["group"]]),
+        template_training=training["body"].count(TEMPLATE_BODY),
     )
 
 
 def _model_folder(runs: Path, model: Path | None) -> Path:
     if model is None:
         return newest_model(runs)
-    for folder in (model, runs / "models" / model):
+    for folder in (model, runs / MODELS / model):
         if (folder / MODEL_FILE).is_file():
             return folder
     raise MissingInput(
-        f"{model}: no {MODEL_FILE} there, nor in {runs / 'models' / model}; `scamo train-ar` makes a model"
+        f"{model}: no {MODEL_FILE} there, nor in {runs / MODELS / model}; `scamo train-ar` makes a model"
     )
 
 
-def _groups(corpus: Corpus, split: str) -> frozenset[str]:
-    return frozenset(group for table in corpus.tables(split) for group in table.column("group").to_pylist())
+def _columns(corpus: Corpus, split: str) -> dict[str, list[str]]:
+    """Group and body of every window of a split."""
+    found: dict[str, list[str]] = {"group": [], "body": []}
+    for table in corpus.tables(split):
+        for name, values in found.items():
+            values.extend(table.column(name).to_pylist())
+    return found
 
 
 def choose_items(inputs: Inputs, *, official_weights: bool) -> tuple[ItemSet, bool]:
@@ -128,7 +145,7 @@ def choose_items(inputs: Inputs, *, official_weights: bool) -> tuple[ItemSet, bo
         is_official = False
     clean = [item for item in found.items if item.group not in inputs.leaked_groups]
     if leaked := len(found.items) - len(clean):
-        found.dropped["items whose recording is in the corpus's training split"] = leaked
+        found.dropped[_SEEN] = leaked
     if not clean:
         raise MissingInput(_explain_no_items(inputs, found))
     return ItemSet(clean, found.dropped), is_official
@@ -142,10 +159,8 @@ def _explain_no_items(inputs: Inputs, found: ItemSet) -> str:
             "the store has no test split: none of its motion falls there, by an official split or by the hash rule; "
             "ingest a HumanML3D folder (its test.txt decides the split) or more motion with `motionunion ingest DIR`"
         )
-    if "items whose recording is in the corpus's training split" in found.dropped:
-        return (
-            "all test items are in the corpus's training split: run `scamo tokenize` and `scamo train-ar` on this store"
-        )
+    if _SEEN in found.dropped:
+        return "all test items are in the corpus's training or validation split: run `scamo tokenize` and `scamo train-ar` on this store"
     return f"no window of the store's test split has a caption ({found.dropped}): {_BRING_CAPTIONS}"
 
 
@@ -179,7 +194,7 @@ def open_evaluator(
         inputs.features.values,
         mean=statistics.mean.astype(np.float64),
         std=statistics.std.astype(np.float64),
-        fingerprint=inputs.features.fingerprint,
+        features_key=inputs.features.key,
         preset_name=name,
         seed=seed,
         device=device,

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from motionunion.windows import Window
 
 LAYER = "humanml3d"
+TEMPLATE_BODY = "template"
+"""Body of motion that was posed on our template skeleton: nothing computed from it is comparable with a paper."""
 MIN_ROWS, STOP_ROWS = 40, 200
 """HumanML3D's test loader keeps 40 <= rows < 200."""
 FULL_PASS = 4640
@@ -57,7 +59,7 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class ItemSet:
-    """Items, longest-known first in no particular order, and what was left out and why."""
+    """Items, in the order of the feature set, and what was left out and why."""
 
     items: list[Item]
     dropped: dict[str, int]

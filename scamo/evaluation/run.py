@@ -24,11 +24,11 @@ from scamo.evaluation.table import RESULT, Evaluation
 from scamo.evaluation.words import tagged_words
 from scamo.reading import read_windows
 from scamo.sampling import SamplingOptions
-from tokenizer.choice import choose_device
+from tokenizer.choice import choose_device, drift
 from tokenizer.metrics import evaluate_windows
-from tokenizer.runs import open_run
+from tokenizer.runs import open_run, remove_leftovers
 
-FORMAT = "humanml3d-evaluation/1"
+FORMAT = "humanml3d-evaluation/2"
 PROTOCOLS = ("humanml3d",)
 EVALUATIONS = "evaluations"
 
@@ -96,6 +96,7 @@ def evaluate_inputs(
         official_items=official_items,
         representation=inputs.tokenizer.representation,
         items=items.items,
+        template_training=inputs.template_training,
         untagged=untagged,
         real=rows[0],
     )
@@ -109,6 +110,7 @@ def evaluate_inputs(
         evaluator=evaluator.description,
         rows=tuple(row.as_plain() for row in rows),
         reconstruction=evaluate_windows(inputs.tokenizer, inputs.features.values, inputs.test_windows()).as_plain(),
+        tokenizer_note=about_tokenizer(inputs),
         likelihood=_likelihood(inputs),
         generation=_about_generation(first, codes, inputs, options),
         items=len(items.items),
@@ -120,6 +122,7 @@ def evaluate_inputs(
         folder=str(folder),
     )
     evaluation.save(folder)
+    remove_leftovers(folder)
     return evaluation
 
 
@@ -166,6 +169,13 @@ def _rows(
     progress.finish()
     references = {"real": embedded["again"], "reconstruction": embedded["real"], "generated": embedded["real"]}
     return [score_row(name, texts, embedded[name], reference, seed) for name, reference in references.items()], codes
+
+
+def about_tokenizer(inputs: Inputs) -> str:
+    """Whether test motion may have been in the tokenizer's own training; empty where it was not."""
+    other_state = drift(inputs.tokenizer, inputs.features)
+    name = inputs.model.header["tokenizer"]["name"]
+    return f"Test motion may have been in the training of the tokenizer {name}{other_state}." if other_state else ""
 
 
 def _likelihood(inputs: Inputs) -> dict[str, Any]:

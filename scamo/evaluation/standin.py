@@ -29,10 +29,12 @@ import manifests
 from motionunion.digest import canonical_json, sha256_file, sha256_hex, write_atomic
 from motionunion.errors import ConfigError, MissingInput
 from motionunion.progress import SILENT, Progress
+from scamo.checkpoint import load_state, save_state
 from scamo.evaluation.evaluator import MAX_FRAMES, SEEN_BEHIND, Evaluator
 from scamo.evaluation.networks import EvaluatorConfig, EvaluatorNetworks
 from scamo.evaluation.protocol import Draw, Item, draw_with
 from scamo.evaluation.words import Sentence, hashed_vocabulary, tagged_words
+from tokenizer.runs import remove_leftovers
 
 FILE = "model.safetensors"
 FORMAT = "standin-evaluator/1"
@@ -69,11 +71,15 @@ class StandinConfig:
 
 
 def choose_preset(device: str) -> tuple[str, str]:
-    """Name of the preset for a device type (`cpu`, `cuda`), and why."""
+    """Name of the preset for a device type (`cpu`, `cuda`), and why.
+
+    Raises:
+        ConfigError: If the table has no line for the device.
+    """
     for choice in manifests.presets("evaluator")["choice"]:
         if choice["device"] == device:
             return choice["preset"], choice["why"]
-    return "small", f"there is no rule for the device {device!r}, so the smallest useful one"
+    raise ConfigError(f"no stand-in evaluator is laid down for the device {device!r}; use cpu or cuda")
 
 
 def preset(name: str) -> tuple[EvaluatorConfig, StandinConfig]:
@@ -182,7 +188,7 @@ def train_or_load(
     *,
     mean: npt.NDArray[np.float64],
     std: npt.NDArray[np.float64],
-    fingerprint: str,
+    features_key: str,
     preset_name: str,
     seed: int = 0,
     device: torch.device | str = "cpu",
@@ -195,7 +201,7 @@ def train_or_load(
         items: Captioned windows of the training split, and of no other.
         values: Features (rows, D) that the items point into.
         mean, std: Statistics (D,) of the training split.
-        fingerprint: The store's.
+        features_key: Of the feature set that `values` belongs to: store, spans, representation and its parameters.
 
     Raises:
         MissingInput: If fewer than two different captions are there to tell apart.
@@ -209,7 +215,7 @@ def train_or_load(
         )
     # Torch's kernels differ between devices and versions, so a stand-in is kept apart for each.
     plan = {
-        "what": FORMAT, "store": fingerprint, "preset": preset_name, "networks": asdict(widths),
+        "what": FORMAT, "features": features_key, "preset": preset_name, "networks": asdict(widths),
         "training": asdict(config), "seed": seed, "device": device.type, "torch": torch.__version__,
         "items": sha256_hex(canonical_json([[item.item_id, item.rows, len(item.captions)] for item in items])),
     }  # fmt: skip
@@ -219,8 +225,8 @@ def train_or_load(
     write_atomic(home / "plan.json", json.dumps(plan, indent=2).encode())
     trainer = Trainer(items, values, mean, std, widths, config, seed, device)
     state_file = home / "state.pt"
-    if state_file.is_file():
-        trainer.resume(torch.load(state_file, map_location=device, weights_only=True))
+    if (state := load_state(state_file)) is not None:
+        trainer.resume(state)
         progress.note(f"stand-in evaluator: going on at step {trainer.step} of {config.steps}")
     progress.start("training a stand-in evaluator", config.steps, "steps")
     progress.advance(trainer.step)
@@ -229,7 +235,7 @@ def train_or_load(
         loss = trainer.train_step()
         progress.advance(1, loss=loss)
         if trainer.step % config.save_every == 0 and trainer.step < config.steps:
-            _save_state(trainer.state(), state_file)
+            save_state(state_file, trainer.state())
     progress.finish()
     about = {
         "format": FORMAT, "networks": asdict(widths), "items": len(items), "preset": preset_name,
@@ -239,6 +245,7 @@ def train_or_load(
     tensors |= {"statistics.mean": torch.from_numpy(mean), "statistics.std": torch.from_numpy(std)}
     write_atomic(home / FILE, save(tensors, metadata={"evaluator": canonical_json(about).decode()}))
     state_file.unlink(missing_ok=True)
+    remove_leftovers(home)
     return load(home, device=device)
 
 
@@ -272,9 +279,3 @@ def load(home: Path, *, device: torch.device | str = "cpu") -> Evaluator:
 
 def _plain(text: str) -> str:
     return " ".join(text.lower().split()).rstrip(".")
-
-
-def _save_state(state: dict[str, Any], path: Path) -> None:
-    temporary = path.with_suffix(".tmp")
-    torch.save(state, temporary)
-    temporary.replace(path)

@@ -32,6 +32,8 @@ class Evaluation:
     """Real, reconstruction and generated; see `scamo.evaluation.scoring.Row`."""
     reconstruction: Mapping[str, Any]
     """L1, MPJPE and codebook use on whole test windows; see `tokenizer.metrics.Scores`."""
+    tokenizer_note: str
+    """What to know of the tokenizer's own training data; empty where it is this store's present training split."""
     likelihood: Mapping[str, Any]
     """CE, H_cross, L_u of the transformer on the corpus's test split; `withheld` says what is not given, and why."""
     generation: Mapping[str, Any]
@@ -150,6 +152,8 @@ def _reconstruction(evaluation: Evaluation) -> Table:
     ]  # fmt: skip
     columns = ("reconstruction", "L1", "MPJPE mm", "MPJPE mm, heading-free", "codes used", "exp. entropy")
     note = f"{scores['windows']:,} test windows at their true length, {scores['rows']:,} rows, captioned or not."
+    if evaluation.tokenizer_note:
+        note += f"\n{evaluation.tokenizer_note}"
     return Table("Tokenizer on the test split", columns, rows, note)
 
 

@@ -100,15 +100,31 @@ def make_runs(features: FeatureSet, runs: Path) -> None:
     train_ar(runs, model="tiny", steps=21, device="cpu")
 
 
+class ToyStore:
+    """What an evaluation asks of a store itself: how many captions it has."""
+
+    def __init__(self, features: FeatureSet) -> None:
+        self.features = features
+
+    def rows(self, query: str) -> list[tuple[int]]:
+        assert "count(*) FROM captions" in query
+        return [(sum(len(span.captions) for span in self.features.spans),)]
+
+
+def find_behind_any_path(patch: pytest.MonkeyPatch, features: FeatureSet) -> None:
+    patch.setattr("motionunion.open_store", lambda path: ToyStore(features), raising=False)
+    patch.setattr("scamo.evaluation.inputs.build_features", lambda store, *rest: features)
+
+
 @pytest.fixture
 def open_toy(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Let an evaluation find these features behind any store path."""
+    return lambda features: find_behind_any_path(monkeypatch, features)
 
-    def open_as(features: FeatureSet) -> None:
-        monkeypatch.setattr("motionunion.open_store", lambda path: None, raising=False)
-        monkeypatch.setattr("scamo.evaluation.inputs.build_features", lambda store, *rest: features)
 
-    return open_as
+@pytest.fixture(scope="session")
+def build_runs() -> Any:
+    return make_runs
 
 
 @pytest.fixture(scope="session")
@@ -118,8 +134,7 @@ def toy_runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[FeatureSet, Path
     runs = tmp_path_factory.mktemp("runs")
     make_runs(features, runs)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("motionunion.open_store", lambda path: None, raising=False)
-        patch.setattr("scamo.evaluation.inputs.build_features", lambda store, *rest: features)
+        find_behind_any_path(patch, features)
         patch.setattr("scamo.evaluation.standin.choose_preset", lambda device: ("tiny", "this is a test"))
         found = gather("store", runs, None, "cpu", None, SILENT)
         open_evaluator(found, runs, None, "cpu", 0, SILENT)

@@ -15,8 +15,8 @@ REAL = Row(
 )  # fmt: skip
 ITEM = Item(item_id="0", name="0", group="0", start=0, rows=60, body="target", shipped=True, captions=())
 GOOD = {
-    "official": True, "official_items": True, "representation": "hml263@20/compat", "items": [ITEM] * 4646, "untagged": 0,
-    "real": REAL,
+    "official": True, "official_items": True, "representation": "hml263@20/compat", "items": [ITEM] * 4646,
+    "template_training": 0, "untagged": 0, "real": REAL,
 }  # fmt: skip
 
 
@@ -37,6 +37,7 @@ def test_a_full_pass_of_the_published_evaluator_is_comparable():
         ({"items": [ITEM] * 4639}, "4,639 of HumanML3D's test items"),
         ({"items": [ITEM] * 4672}, "4,672 of HumanML3D's test items"),
         ({"items": [ITEM] * 4645 + [replace(ITEM, body="template")]}, "1 of 4,646 motions are on the template body"),
+        ({"template_training": 1200}, "trained on 1,200 windows on the template body"),
         ({"untagged": 3}, "3 of 4,640 captions have no part-of-speech tokens"),
         ({"real": replace(REAL, r_precision=(0.504, 0.703, 0.797))}, r"the real row is off \(R@1 0.504"),
         ({"real": replace(REAL, r_precision=(0.511, 0.703, 0.803))}, r"the real row is off \(R@3 0.803"),

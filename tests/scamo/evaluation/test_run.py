@@ -10,8 +10,11 @@ import pytest
 
 from motionunion.digest import canonical_json, sha256_hex
 from motionunion.errors import MissingInput, UsageError
+from motionunion.progress import SILENT
+from motionunion.representations import registry
 from scamo.evaluation import generated, standin
-from scamo.evaluation.run import evaluate
+from scamo.evaluation.inputs import gather
+from scamo.evaluation.run import about_tokenizer, evaluate
 from scamo.evaluation.table import Evaluation, markdown
 
 
@@ -41,6 +44,7 @@ def test_the_table_of_related_captions(toy_runs, open_toy, copy_of):
     text = (folder / "table.md").read_text()
     assert text == markdown(result)
     assert "(N=64) *" in text
+    assert "may have been in the training of the tokenizer toy, which was trained on another store" in text
 
 
 def test_the_same_seed_gives_the_same_table_and_another_seed_another(toy_runs, open_toy, copy_of):
@@ -109,8 +113,50 @@ def test_what_was_trained_on_is_never_evaluated(toy_runs, open_toy, copy_of):
     open_toy(replace(features, spans=moved, fingerprint="moved", key="moved"))
     result = evaluate("store", copy_of(runs), device="cpu")
     assert result.items == 70
-    assert result.dropped == {"items whose recording is in the corpus's training split": 10}
+    assert result.dropped == {"items whose recording is in the corpus's training or validation split": 10}
     assert result.reconstruction["windows"] == 70
+
+
+def test_what_chose_the_best_step_is_never_evaluated(toy_runs, open_toy, copy_of):
+    features, runs = toy_runs
+    moved = [replace(s, split="test") if s.split == "val" else s for s in features.spans]
+    open_toy(replace(features, spans=moved, fingerprint="moved", key="moved"))
+    result = evaluate("store", copy_of(runs), device="cpu")
+    assert result.items == 70
+    assert list(result.dropped.values()) == [16]
+
+
+def test_a_tokenizer_of_another_state_is_named_beside_its_figures(toy_runs, open_toy):
+    features, runs = toy_runs
+    open_toy(features)
+    found = gather("store", runs, None, "cpu", None, SILENT)
+    found.tokenizer.provenance = {"store": {"uuid": features.store_uuid, "fingerprint": features.fingerprint}}
+    assert about_tokenizer(found) == ""
+    found.tokenizer.provenance["store"]["fingerprint"] = "before"
+    assert "training of the tokenizer toy, which was trained on an earlier state of this store" in about_tokenizer(
+        found
+    )
+
+
+def test_training_windows_on_the_template_body_are_counted(toy, build_runs, open_toy, tmp_path):
+    features = toy({"train": 24, "val": 4, "test": 4})
+    spans = [
+        replace(span, body="template") if span.split != "train" or i < 5 else span
+        for i, span in enumerate(features.spans)
+    ]
+    features = replace(features, spans=spans, key="template")
+    build_runs(features, tmp_path)
+    open_toy(features)
+    assert gather("store", tmp_path, None, "cpu", None, SILENT).template_training == 5
+
+
+def test_a_tokenizer_of_other_encoder_parameters_is_refused(toy_runs, open_toy, monkeypatch):
+    features, runs = toy_runs
+    open_toy(features)
+    changed = replace(registry.get(features.representation), parameter_hash="other")
+    monkeypatch.setattr("scamo.evaluation.inputs.registry.get", lambda name: changed)
+    with pytest.raises(MissingInput, match="other parameters now"):
+        evaluate("store", runs, device="cpu")
 
 
 def test_the_published_weights_judge_humanml3ds_test_items_alone(

@@ -24,7 +24,7 @@ def small(monkeypatch, toy):
     features = toy({"train": 40})
     items = window_items(features, cut_spans(features.spans, Fraction(20)).windows, split="train").items
     statistics = {"mean": features.values.mean(0, dtype=np.float64), "std": features.values.std(0, dtype=np.float64)}
-    return (items, features.values), {**statistics, "fingerprint": "f", "preset_name": "small"}
+    return (items, features.values), {**statistics, "features_key": "f", "preset_name": "small"}
 
 
 def test_a_killed_training_goes_on_to_the_same_weights(tmp_path, small, monkeypatch):
@@ -50,6 +50,25 @@ def test_a_killed_training_goes_on_to_the_same_weights(tmp_path, small, monkeypa
     assert len(calls) == 10
 
 
+def test_embeddings_are_made_without_tf32(tmp_path, small, monkeypatch):
+    given, names = small
+    evaluator = standin.train_or_load(tmp_path, *given, **names)
+    allowed = []
+    for name in ("embed_motions", "embed_texts"):
+        real = getattr(evaluator.networks, name)
+
+        def spy(*tensors, real=real):
+            allowed.append(torch.backends.cudnn.allow_tf32)
+            return real(*tensors)
+
+        monkeypatch.setattr(evaluator.networks, name, spy)
+    before = torch.backends.cudnn.allow_tf32
+    evaluator.embed_motions([given[1][:60]])
+    evaluator.embed_texts([evaluator.vocabulary.read([("walk", "VERB")])])
+    assert allowed == [False, False]
+    assert torch.backends.cudnn.allow_tf32 == before
+
+
 def test_a_loaded_stand_in_embeds_as_the_trained_one(tmp_path, small):
     given, names = small
     trained = standin.train_or_load(tmp_path, *given, **names)
@@ -60,10 +79,10 @@ def test_a_loaded_stand_in_embeds_as_the_trained_one(tmp_path, small):
     assert not loaded.official
 
 
-def test_another_store_preset_seed_or_item_is_another_stand_in(tmp_path, small):
+def test_other_features_another_preset_seed_or_item_is_another_stand_in(tmp_path, small):
     (items, values), names = small
     standin.train_or_load(tmp_path, items, values, **names)
-    standin.train_or_load(tmp_path, items, values, **names | {"fingerprint": "g"})
+    standin.train_or_load(tmp_path, items, values, **names | {"features_key": "g"})
     standin.train_or_load(tmp_path, items, values, **names, seed=1)
     standin.train_or_load(tmp_path, items[:-1], values, **names)
     assert len(list(tmp_path.glob("standin-*/model.safetensors"))) == 4
@@ -83,7 +102,7 @@ def test_one_caption_for_all_is_too_little_to_learn_from(tmp_path, toy):
     items = window_items(features, cut_spans(features.spans, Fraction(20)).windows, split="train").items
     with pytest.raises(MissingInput, match="two different captions"):
         standin.train_or_load(
-            tmp_path, items, features.values, mean=np.zeros(263), std=np.ones(263), fingerprint="f", preset_name="tiny"
+            tmp_path, items, features.values, mean=np.zeros(263), std=np.ones(263), features_key="f", preset_name="tiny"
         )
 
 
@@ -134,4 +153,5 @@ def test_the_preset_follows_the_device(monkeypatch):
     monkeypatch.undo()
     assert choose_preset("cpu")[0] == "small"
     assert choose_preset("cuda")[0] == "full"
-    assert choose_preset("mps")[0] == "small"
+    with pytest.raises(ConfigError, match="mps"):
+        choose_preset("mps")

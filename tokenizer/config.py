@@ -75,7 +75,7 @@ class TrainingConfig:
     position_dims: tuple[int, int] = (4, 67)
     """Half-open range of the local joint positions in a row of the representation."""
     heading_weight: float = 0.0
-    """Weight of a third term, on the heading that the decoder will integrate from `heading_dim`; see `train.py`."""
+    """Weight of a third term, on the heading that the decoder will integrate from `heading_dim`; see `loss.py`."""
     heading_dim: int = 0
     """Column that holds half the turn since the row before, in radians."""
     saturation_weight: float = 0.0

@@ -84,7 +84,6 @@ def build_corpus(
     if not (folder / MANIFEST).is_file():
         _encode_parts(tokenizer, features, pieces.windows, folder, progress)
         manifest = _manifest(tokenizer, features, pieces, plan, folder)
-        remove_leftovers(folder)
         manifest["sha256"] = sha256_hex(canonical_json(manifest))
         write_atomic(folder / MANIFEST, json.dumps(manifest, indent=2, sort_keys=True).encode() + b"\n")
     else:

@@ -20,7 +20,7 @@ from tokenizer.crops import TrainingData, training_data
 from tokenizer.encode import EVALUATED_SPLITS, build_corpus
 from tokenizer.fsq import levels_of
 from tokenizer.runs import TOKENIZERS, open_run, remove_leftovers
-from tokenizer.train import Trainer, read_metrics
+from tokenizer.train import STATE, Trainer, read_metrics
 
 REPRESENTATION = "hml263@20/compat"
 FEW_TOKENS_PER_CODE = 20
@@ -203,7 +203,10 @@ def _train(
     folder = open_run(runs / TOKENIZERS, f"fsq{codebook}-{name}", plan)
     if (folder / FILE).is_file():
         progress.note(f"{folder} is finished")
+        (folder / STATE).unlink(missing_ok=True)  # a kill right after the end leaves it
         remove_leftovers(folder)
+        # Asked for again: from now on it is the newest, and what `tokenize` takes.
+        (folder / FILE).touch()
         return TrainedTokenizer(
             folder=folder, tokenizer=Tokenizer.load(folder), trained_now=False, held_out=_last_held_out(folder)
         )

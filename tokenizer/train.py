@@ -24,7 +24,7 @@ from motionunion.progress import SILENT, Progress
 from tokenizer.checkpoint import Tokenizer
 from tokenizer.collapse import CollapseError, advice, collapse_reason
 from tokenizer.config import Preset
-from tokenizer.crops import GUARD, CropSampler, TrainingData
+from tokenizer.crops import GUARD, TRAINING, CropSampler, TrainingData
 from tokenizer.loss import reconstruction_loss, saturation
 from tokenizer.metrics import code_usage, evaluate_windows
 from tokenizer.model import FSQVAE, build_model
@@ -46,8 +46,6 @@ class _State:
     step: int = 0
     """Steps done in this attempt."""
     attempt: int = 0
-    metrics_bytes: int = 0
-    """Length of the metrics file when the state was saved; what came later is written again."""
 
 
 class Trainer:
@@ -159,12 +157,8 @@ class Trainer:
     def _autocast(self) -> bool:
         return self.config.precision == "bf16" and self.device.type == "cuda"
 
-    def _batch(self, crops: int, attempt: int, step: int, *, purpose: int | None = None) -> tuple[Tensor, Tensor]:
-        drawn = (
-            self.sampler.draw(crops, self.seed, attempt, step)
-            if purpose is None
-            else self.sampler.draw(crops, self.seed, attempt, step, purpose)
-        )
+    def _batch(self, crops: int, attempt: int, step: int, *, purpose: int = TRAINING) -> tuple[Tensor, Tensor]:
+        drawn = self.sampler.draw(crops, self.seed, attempt, step, purpose)
         target, mask = (torch.from_numpy(array) for array in drawn)
         if self.device.type == "cuda":
             target, mask = target.pin_memory(), mask.pin_memory()
@@ -237,6 +231,7 @@ class Trainer:
             "average": state.average,
             "step": state.step,
             "attempt": state.attempt,
+            # What is logged after this save is written again by a run that goes on from it.
             "metrics_bytes": path.stat().st_size if path.exists() else 0,
             "failed_attempts": json.dumps(self.attempts),
         }

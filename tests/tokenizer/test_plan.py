@@ -11,6 +11,7 @@ from tokenizer import plan
 from tokenizer.checkpoint import FILE
 from tokenizer.choice import choose_device, matching_tokenizer
 from tokenizer.corpus import newest_corpus
+from tokenizer.train import STATE
 
 SPANS = [(96, "train"), (40, "train"), (120, "train"), (64, "val"), (48, "test")]
 
@@ -148,3 +149,16 @@ def test_another_plan_in_the_same_folder_is_not_overwritten(use_store, tmp_path:
     path.write_text(json.dumps(content))
     with pytest.raises(MissingInput, match=r"plan\.json cannot be read"):
         plan.train_tokenizer("store", tmp_path / "runs", codebook=256, preset="tiny")
+
+
+def test_a_finished_tokenizer_asked_for_again_is_tidied_and_becomes_the_newest(use_store, tmp_path: Path) -> None:
+    features = use_store()
+    first, second = (
+        plan.train_tokenizer("store", tmp_path / "runs", codebook=256, preset="tiny", seed=seed) for seed in (0, 1)
+    )
+    assert matching_tokenizer(tmp_path / "runs", features, 256, None) == second.folder
+    (first.folder / STATE).write_bytes(b"left by a kill right after the end")
+    again = plan.train_tokenizer("store", tmp_path / "runs", codebook=256, preset="tiny", seed=0)
+    assert not again.trained_now
+    assert matching_tokenizer(tmp_path / "runs", features, 256, None) == first.folder
+    assert not (first.folder / STATE).exists()

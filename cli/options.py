@@ -24,7 +24,7 @@ DeviceOption = Annotated[
     str | None,
     typer.Option("--device", help="cpu, cuda, cuda:1, ...; a GPU where there is one if not given.", show_default=False),
 ]
-SeedOption = Annotated[int, typer.Option("--seed", help="Seed of every random choice.")]
+SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Seed of every random choice.")]
 
 DEFAULT_STORE = "motionunion-store"
 DEFAULT_RUNS = Path("scamo-runs")

@@ -8,6 +8,7 @@ so that they are the same on every device; a row's stream depends on its own see
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -39,8 +40,8 @@ class SamplingOptions:
     """A motion ends here at the latest; 49 codes are the 196 frames of the HumanML3D protocol."""
 
     def __post_init__(self) -> None:
-        if self.temperature < 0:
-            raise UsageError(f"--temperature must not be negative, got {self.temperature}")
+        if not 0 <= self.temperature < math.inf:
+            raise UsageError(f"--temperature must be a number and not negative, got {self.temperature}")
         if not 0 < self.top_p <= 1:
             raise UsageError(f"--top-p must lie in (0, 1], got {self.top_p}")
         if self.top_k is not None and self.top_k < 1:

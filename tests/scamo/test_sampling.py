@@ -146,6 +146,7 @@ def test_draws_at_the_very_end_stay_among_the_kept():
     ("values", "named"),
     [
         ({"temperature": -1}, "--temperature"),
+        ({"temperature": float("nan")}, "--temperature"),
         ({"top_p": 0}, "--top-p"),
         ({"top_p": 1.5}, "--top-p"),
         ({"top_k": 0}, "--top-k"),

@@ -59,3 +59,9 @@ def test_an_unknown_codebook_is_wrong_usage(scamo) -> None:
     result = scamo("tokenize", "--codebook", "1000")
     assert result.exception is not None
     assert getattr(result.exception, "exit_code", None) == 2
+
+
+def test_a_negative_seed_is_wrong_usage(scamo) -> None:
+    result = scamo("tokenize", "--seed", "-1")
+    assert result.exit_code == 2
+    assert "--seed" in result.stderr

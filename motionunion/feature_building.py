@@ -9,15 +9,13 @@ from __future__ import annotations
 
 import io
 import json
-import multiprocessing
 import os
 import shutil
 import tempfile
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Iterable, Sequence
-from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -26,6 +24,7 @@ import numpy.typing as npt
 
 from motionunion.clip import Clip
 from motionunion.digest import canonical_json, fsync_directory, sha256_hex, write_atomic
+from motionunion.engine import ProcessPool, Serial
 from motionunion.errors import ClipError, MissingInput, StoreError
 from motionunion.features import FORMAT, META, SPANS, VALUES, FeatureSet
 from motionunion.progress import Progress
@@ -100,11 +99,6 @@ def build(store: FeatureStore, representation_id: str, jobs: int | None, progres
                 f"{store.cache_dir}: features cannot be built ({error}); what is finished is kept, make room or "
                 "permission and run the same command again"
             ) from error
-    except BrokenProcessPool as error:
-        raise StoreError(
-            "a worker process ended without a word while it built features, most likely for lack of memory; what is "
-            "finished is kept, run the same command again with fewer --jobs"
-        ) from error
     shutil.rmtree(work, ignore_errors=True)
     return FeatureSet.load(folder)
 
@@ -132,35 +126,23 @@ def _encode_parts(
     progress.start(f"features {representation.id}", float(sum(part.frames for part in parts)), "frames")
     progress.advance(float(sum(part.frames for part in parts) - sum(part.frames for part in missing)))
     workers = min(jobs if jobs is not None else os.cpu_count() or 1, len(missing))
+    serial = workers == 1 or len(missing) < POOL_FROM_PARTS
+    engine = Serial() if serial else ProcessPool(workers)
+    encode = (
+        partial(_encode_part, store, representation)
+        if serial
+        else partial(_encode_part_of, store.root, store.commit, representation.id)
+    )
     try:
-        if workers == 1 or len(missing) < POOL_FROM_PARTS:
-            for part in missing:
-                _encode_part(store, representation, part)
-                progress.advance(float(part.frames))
-        else:
-            _encode_in_pool(store, representation.id, missing, workers, progress)
+        for done in engine.run(encode, deque(missing)):
+            if done.died is not None:
+                raise StoreError(
+                    f"a worker process died ({done.died}) while it built features, most likely for lack of memory; what is "
+                    "finished is kept, run the same command again with fewer --jobs"
+                )
+            progress.advance(float(done.task.frames))
     finally:
         progress.finish()
-
-
-def _encode_in_pool(
-    store: FeatureStore, representation_id: str, parts: list[_Part], workers: int, progress: Progress
-) -> None:
-    # Spawned, not forked: the store's readers have threads, and a fork of a threaded process can hang.
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context) as pool:
-        waiting = {
-            pool.submit(_encode_part_of, store.root, store.commit, representation_id, part): part for part in parts
-        }
-        try:
-            while waiting:
-                done, _ = wait(waiting, return_when=FIRST_COMPLETED)
-                for future in done:
-                    future.result()
-                    progress.advance(float(waiting.pop(future).frames))
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
 
 
 def _encode_part_of(root: Path, commit: int, representation_id: str, part: _Part) -> None:

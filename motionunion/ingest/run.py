@@ -14,8 +14,8 @@ from types import FrameType, TracebackType
 from typing import Any
 
 from motionunion.body_models import existing_folder
+from motionunion.engine import Executor, ProcessPool, Serial
 from motionunion.errors import StoreError
-from motionunion.ingest.engine import Executor, ProcessPool, Serial
 from motionunion.ingest.plan import Task, cut_tasks, list_claims
 from motionunion.ingest.preflight import Plan, look_ahead
 from motionunion.ingest.task import refuse, run_task

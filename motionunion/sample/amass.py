@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import multiprocessing
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections import deque
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
+from motionunion.engine import ProcessPool, Serial
+from motionunion.errors import MissingInput
 from motionunion.progress import Progress
 from motionunion.sample.annotations import Annotated, write_annotations
 from motionunion.sample.archive import npz_bytes
@@ -29,26 +31,22 @@ def write_amass(root: Path, clips: int, seed: int, jobs: int, progress: Progress
     """
     recordings = plan(clips, seed)
     batches = [recordings[start : start + _BATCH] for start in range(0, len(recordings), _BATCH)]
+    engine = Serial() if jobs == 1 or len(batches) == 1 else ProcessPool(min(jobs, len(batches)))
     rows: list[Annotated] = []
     progress.start("recording", len(recordings), "files")
-    for written in _record_all(root, batches, jobs):
-        rows.extend(written)
-        progress.advance(_BATCH)
+    for done in engine.run(partial(record, root), deque(batches)):
+        if done.result is None:
+            raise MissingInput(
+                f"{root}: a process that made recordings died ({done.died}), most likely for lack of memory; run the same "
+                "command again with fewer --jobs"
+            )
+        rows.extend(done.result)
+        progress.advance(len(done.task))
     progress.finish()
     bad, spoiled = _write_broken(root, seed, max(row.name for row in rows))
     write_annotations(root / ANNOTATIONS, [*rows, spoiled])
     bad.append(spoil_captions(root / ANNOTATIONS, spoiled))
     return rows, bad
-
-
-def _record_all(root: Path, batches: Sequence[Sequence[Recording]], jobs: int) -> Iterator[list[Annotated]]:
-    if jobs == 1 or len(batches) == 1:
-        for batch in batches:
-            yield record(root, batch)
-        return
-    # Spawned, not forked: a fork copies the threads' locks of whatever numeric library the caller has loaded.
-    with ProcessPoolExecutor(min(jobs, len(batches)), mp_context=multiprocessing.get_context("spawn")) as pool:
-        yield from pool.map(record, [root] * len(batches), batches)
 
 
 def record(root: Path, recordings: Sequence[Recording]) -> list[Annotated]:

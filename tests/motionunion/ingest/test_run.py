@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import motionunion.ingest.plan as plan_module
+from motionunion.engine import Done, ProcessPool, Serial
 from motionunion.errors import MissingInput, StoreError, UsageError
-from motionunion.ingest.engine import Done, ProcessPool, Serial
 from motionunion.ingest.run import dry_run, ingest
 from motionunion.store.check import check_store
 from motionunion.store.storage import LocalStorage

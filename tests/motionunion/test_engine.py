@@ -6,8 +6,8 @@ from collections import deque
 
 import pytest
 
+from motionunion.engine import ProcessPool, Serial
 from motionunion.errors import SourceFormatError
-from motionunion.ingest.engine import ProcessPool, Serial
 
 # The workers are new processes that import nothing of this file, so the work is a builtin: `eval` does anything.
 

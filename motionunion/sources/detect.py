@@ -17,6 +17,7 @@ from motionunion.sources.base import Claim, Folder, Skip, Source
 from motionunion.sources.leftovers import why_skipped
 
 _MOTION = (".npz", ".bvh")
+_BESIDE = (".txt", ".json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,9 @@ def _folders(path: Path) -> Iterator[Folder]:
     """Every folder below a path, parents first; for a file, its folder with that file alone."""
     try:
         if path.is_file():
-            yield Folder(path.parent, path.parent, (path.name,))
+            # With what lies beside it under its name: a sidecar's captions, a file of labels.
+            beside = {path.with_suffix(suffix).name for suffix in _BESIDE if path.with_suffix(suffix).is_file()}
+            yield Folder(path.parent, path.parent, tuple(sorted({path.name, *beside})))
             return
         if not path.is_dir():
             raise MissingInput(f"{path}: there is no such file or folder")

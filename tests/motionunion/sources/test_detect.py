@@ -103,6 +103,10 @@ def test_a_single_file_is_a_path_too(amass: Path) -> None:
     assert claim.files == (amass / "KIT/3/kick_poses.npz",)
     assert [ref.key for ref in SOURCES[claim.source].discover(claim)] == ["KIT/3/kick_poses"]
     assert found.skipped == ()
+    sidecar = amass / "KIT/3/kick_poses.txt"
+    sidecar.write_text("a person kicks\n")
+    (claim,) = recognise([amass / "KIT/3/kick_poses.npz"]).claims
+    assert (claim.files, claim.sidecars) == ((amass / "KIT/3/kick_poses.npz",), (sidecar,))
 
 
 def test_a_single_file_of_features_is_read_with_what_lies_around_it(tmp_path: Path, write_humanml3d: Writer) -> None:

@@ -167,5 +167,5 @@ def build_model(config: ModelConfig, seed: int) -> FSQVAE:
     """A network whose initial weights are a function of the configuration and the seed alone (PyTorch's default
     initialisation), leaving the caller's random state untouched."""
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)  # `torch.manual_seed` would seed the GPUs as well
         return FSQVAE(config)

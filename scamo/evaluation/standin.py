@@ -108,7 +108,7 @@ class Trainer:
         captions = [caption for item in items for caption in item.captions]
         vocabulary = hashed_vocabulary(word for c in captions for word, _ in tagged_words(c.text, c.tokens))
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+            torch.default_generator.manual_seed(seed)  # `torch.manual_seed` would seed the GPUs as well
             networks = EvaluatorNetworks(widths).to(device)
         self.evaluator = Evaluator(
             networks=networks, vocabulary=vocabulary, mean=mean, std=std, official=False, digest="", description=""

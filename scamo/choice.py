@@ -99,7 +99,7 @@ def choose(
         wanted = math.ceil(epochs * per_epoch)
         steps = min(max(wanted, least), most)
         limit = (
-            "" if steps == wanted else f", at least {least:,}" if steps > wanted else f", at most {most:,} on {device}"
+            "" if steps == wanted else f", at most {most:,} on {device}" if steps == most else f", at least {least:,}"
         )
         why.append(
             f"{steps:,} steps of about {values['batch_tokens']:,} tokens: {epochs} epochs of {per_epoch:,} batches are "

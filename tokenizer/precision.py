@@ -12,7 +12,8 @@ import torch
 def exact_float32(device: torch.device) -> Iterator[None]:
     """Inference without autocast, without TF32 and with cuDNN's deterministic kernels.
 
-    PyTorch lets cuDNN use TF32 (10 bits of mantissa) by default, which moves codes and embeddings as bfloat16 does.
+    PyTorch lets cuDNN use TF32 (10 bits of mantissa) by default, which moves codes and embeddings as bfloat16 does. Matrix
+    products are in full float32 by default, and are left as `torch.set_float32_matmul_precision` says.
     """
     with (
         torch.inference_mode(),

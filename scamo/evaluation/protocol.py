@@ -126,7 +126,7 @@ def official_items(features: FeatureSet) -> ItemSet:
 
 def is_official_test(span: Span) -> bool:
     """Whether a span is a motion of HumanML3D's own test list."""
-    return span.official_split == "test" and LAYER in (span.layer or span.source,)
+    return span.official_split == "test" and (span.layer or span.source) == LAYER
 
 
 def window_items(features: FeatureSet, windows: Sequence[Window], *, split: str = "test") -> ItemSet:

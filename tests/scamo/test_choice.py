@@ -36,6 +36,12 @@ def test_a_large_corpus_on_a_cpu_is_capped_by_the_table():
     assert choice.advice == ()
 
 
+def test_the_most_steps_of_a_device_hold_even_where_the_size_asks_for_more():
+    choice = choose(*corpus(20, 400), "cpu", model="44M")  # 20 epochs of 1 batch; the size's least is 2,000 steps
+    assert choice.training.steps == 60
+    assert any("are 20, at most 60 on cpu" in line for line in choice.why)
+
+
 def test_most_codes_seen_gives_the_whole_softmax_unless_asked_otherwise():
     windows, unigram = corpus(600, 15_000, 20_000)
     assert not choose(windows, unigram, "cpu").restricted

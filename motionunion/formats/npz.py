@@ -10,7 +10,6 @@ import io
 import math
 import struct
 import zipfile
-import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -155,9 +154,13 @@ def _guarded(path: Path, name: str | None) -> Iterator[None]:
     where = f"array {name!r}" if name else "the array"
     try:
         yield
+    except (SourceFormatError, MemoryError):
+        raise
     except (EOFError, struct.error) as error:
         raise SourceFormatError(path, f"{where} ends too early ({error})", reason="truncated") from error
-    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError) as error:
+    except OSError as error:
+        raise SourceFormatError(path, f"{where} cannot be read ({error})", reason="unreadable") from error
+    except Exception as error:  # each way of packing has errors of its own, names that are no text have others
         raise SourceFormatError(path, f"{where} cannot be unpacked ({error})", reason="corrupt") from error
 
 
@@ -204,7 +207,7 @@ def _read_head(stream: IO[bytes], path: Path, name: str | None) -> ArrayHead:
     reader = npy_format.read_array_header_1_0 if version == (1, 0) else npy_format.read_array_header_2_0
     try:
         shape, fortran, dtype = reader(io.BytesIO(size + text))
-    except ValueError as error:
+    except Exception as error:  # NumPy parses it as Python text, which fails in a dozen ways
         raise SourceFormatError(path, f"{where} has an unreadable header ({error})", reason="header_lies") from error
     if not all(isinstance(extent, int) and extent >= 0 for extent in shape):
         raise SourceFormatError(path, f"{where} has an impossible shape {shape}", reason="header_lies")

@@ -80,15 +80,20 @@ def _read(path: Path, _changed_ns: int) -> Index:
         index.bad[0] = error.problem
         return index
     reader = csv.reader(io.StringIO(text))
-    next(reader, None)
-    for cells in reader:
-        row = _row(cells)
-        if isinstance(row, IndexRow) and row.name in index.rows:
-            row = f"names {row.name} a second time"
-        if isinstance(row, str):
-            index.bad[reader.line_num] = row
-        elif row is not None:
-            index.rows[row.name] = row
+    try:
+        next(reader, None)
+        for cells in reader:
+            row = _row(cells)
+            if isinstance(row, IndexRow) and row.name in index.rows:
+                row = f"names {row.name} a second time"
+            if isinstance(row, str):
+                index.bad[reader.line_num] = row
+            elif row is not None:
+                index.rows[row.name] = row
+    except csv.Error as error:
+        index.bad[reader.line_num] = (
+            f"this line and what follows cannot be read as CSV ({error}); look for a quote that is not closed"
+        )
     return index
 
 

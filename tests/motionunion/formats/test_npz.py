@@ -146,6 +146,28 @@ def test_a_directory_that_promises_more_than_its_bytes_hold_allocates_nothing(tm
     assert peak < 4 << 20
 
 
+@pytest.mark.parametrize("header", ["(", "  x\n y", "{'descr': ','", "{[]: 1}", "(" * 2000, "{'descr': '<f8'}", "\0"])
+def test_a_header_that_is_no_header_is_refused_however_numpy_takes_it(tmp_path: Path, header: str) -> None:
+    path = tmp_path / "a.npy"
+    path.write_bytes(b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header.encode() + bytes(48))
+    for read in (npy_head, read_npy):
+        with pytest.raises(SourceFormatError) as caught:
+            read(path)
+        assert caught.value.reason == "header_lies"
+
+
+def test_a_member_whose_name_is_no_text_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.npz"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("pöses.npy", b"")
+    data = path.read_bytes()
+    local, listed = data.split("pöses".encode())[0], data.split("pöses".encode(), 1)[1]
+    path.write_bytes(local + b"p\xff\xffses" + listed)  # the name in front of the values; the directory's stays
+    with pytest.raises(SourceFormatError) as caught:
+        read_npz(path, ("pöses",))
+    assert caught.value.reason == "corrupt"
+
+
 def test_a_true_zip_bomb_is_too_large_to_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(tmp_path / "bomb.npz", poses=np.zeros(1 << 20, dtype=np.uint8))
     monkeypatch.setattr(npz, "MAX_ARRAY_BYTES", (1 << 20) - 1)

@@ -191,6 +191,17 @@ def test_a_line_of_the_index_that_cannot_be_read_is_refused_by_its_number(
     assert {error.reason for error in errors.values()} == {"bad_index"}
 
 
+def test_a_quote_that_is_not_closed_costs_the_lines_behind_it(tmp_path: Path, write_humanml3d: Writer) -> None:
+    root = write_humanml3d(tmp_path, index=[("KIT/3/kick_poses", 0, 100, "000002")], texts={"000002": TEXT})
+    with (root / "index.csv").open("a") as file:
+        file.write('"' + "KIT/3/jump_poses,0,100,000003\n" * 6000)  # longer than any cell that the CSV reader takes
+    found = dict(readings(root))
+    assert isinstance(found.pop("000002"), Annotation)
+    ((key, error),) = found.items()
+    assert isinstance(error, SourceFormatError)
+    assert (key.partition(":")[0], "not closed" in str(error)) == ("index.csv", True)
+
+
 @pytest.mark.parametrize("with_features", [True, False])
 def test_captions_that_are_not_utf8_cost_neither_motion_nor_split(
     tmp_path: Path, write_humanml3d: Writer, with_features: bool

@@ -26,7 +26,7 @@ def collapse_reason(exponential_entropy: float, tokens: int, codebook_size: int,
     if exponential_entropy >= least:
         return None
     return (
-        f"the codes collapsed: {tokens:,} tokens of a fixed batch use the equivalent of {exponential_entropy:.1f} codes, "
+        f"the codes collapsed: {tokens:,} tokens use the equivalent of {exponential_entropy:.1f} codes, "
         f"under {share:.0%} of the {min(tokens, codebook_size):,} possible ({least:.0f})"
     )
 

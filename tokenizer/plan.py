@@ -243,6 +243,11 @@ def _plan_in_words(plan: Mapping[str, Any], preset: Preset, data: TrainingData, 
     ]
     if training.precision == "bf16" and plan["device"] == "cpu":
         lines.append("bf16 autocast is for GPUs; this run is float32")
+    if training.guard_steps and training.steps < min(training.guard_steps):
+        lines.append(
+            f"the guard against collapsed codes begins again only from step {min(training.guard_steps):,} on, after the end "
+            "of this run: look at the exponential entropy"
+        )
     if hasattr(os, "getloadavg"):
         load, cores = os.getloadavg()[0], os.cpu_count() or 1
         if load > 0.75 * cores:

@@ -146,6 +146,10 @@ class Trainer:
         if reason is None and (state.step % config.evaluate_every == 0 or state.step == config.steps):
             scores = evaluate_windows(self._tokenizer(state), self.data.values, self.data.held_out)
             figures["mpjpe_mm"] = scores.mpjpe_mm
+            # After the guard's last step nothing begins again, but a collapse is never passed over in silence.
+            usage = scores.usage
+            if late := collapse_reason(usage.exp_entropy, usage.tokens, usage.codebook_size, config.guard_share):
+                self.progress.note(f"at step {state.step:,}, on {self.data.held_out_name}: {late}")
             self._write({
                 "kind": "held_out", "step": state.step, "attempt": state.attempt, "on": self.data.held_out_name,
                 **scores.as_plain(),
@@ -196,8 +200,9 @@ class Trainer:
         self.attempts.append(failed)
         self._write({"kind": "restart", **failed})
         fresh = self._fresh(state.attempt + 1)
-        self._save(fresh)
+        # In this order: a run killed in between fails the same way again, while a state saved first would forget to say so.
         write_plan(self.folder, self.plan, self.attempts)
+        self._save(fresh)
         if len(self.attempts) > self.config.restarts:
             raise CollapseError(f"{self.folder}: at step {state.step:,} {reason}; {advice(len(self.attempts))}")
         rate = self.config.learning_rate * 0.5**fresh.attempt

@@ -113,7 +113,9 @@ def test_a_tokenizer_of_an_earlier_state_is_used_and_the_drift_is_said(
 
 def test_training_steps_can_be_given(use_store, tmp_path: Path) -> None:
     use_store()
-    trained = plan.train_tokenizer("store", tmp_path / "runs", codebook=256, preset="tiny", steps=21)
+    notes = Notes()
+    trained = plan.train_tokenizer("store", tmp_path / "runs", codebook=256, preset="tiny", steps=21, progress=notes)
+    assert "begins again only from step 60 on" in notes.text
     assert trained.held_out is not None
     assert trained.held_out["step"] == 21
     with pytest.raises(ConfigError, match="does not fit into 5 steps"):

@@ -3,6 +3,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Callable
+from itertools import chain, repeat
 from pathlib import Path
 
 import pytest
@@ -135,6 +136,36 @@ def test_a_collapse_restarts_at_half_the_rate_and_then_stops_with_advice(data: T
         trainer(folder, data, preset, KillAfter(1)).run()
 
 
+def test_a_collapse_after_the_guard_s_last_step_is_said(data: TrainingData, tmp_path: Path, monkeypatch) -> None:
+    healthy, collapsed = KillAfter(10**6), KillAfter(10**6)
+    trainer(tmp_path / "healthy", data, small_preset(guard_steps=()), healthy).run()
+    assert healthy.notes == []
+    real = collapse_reason
+    monkeypatch.setattr("tokenizer.train.collapse_reason", lambda _, tokens, size, share: real(1.0, tokens, size, 0.1))
+    trainer(tmp_path / "collapsed", data, small_preset(guard_steps=()), collapsed).run()
+    assert [note.partition(": ")[0] for note in collapsed.notes] == ["at step 12, on val", "at step 24, on val"]
+    assert all("the codes collapsed: 16 tokens use the equivalent of 1.0 codes" in note for note in collapsed.notes)
+
+
+def test_a_run_killed_while_it_begins_again_still_names_the_failed_attempt(
+    data: TrainingData, tmp_path: Path, monkeypatch
+) -> None:
+    folder = tmp_path / "run"
+    write_plan(folder, {}, [])
+
+    def killed(self: Trainer, state: object) -> None:
+        raise KilledError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "_save", killed)
+        with pytest.raises(KilledError):
+            trainer(folder, data, small_preset(guard_share=0.99, save_every=100, restarts=0)).run()
+    assert len(read_plan(folder)["failed_attempts"]) == 1
+    with pytest.raises(CollapseError, match="1 attempts failed"):
+        trainer(folder, data, small_preset(guard_share=0.99, save_every=100, restarts=0)).run()
+    assert len(read_plan(folder)["failed_attempts"]) == 1
+
+
 def test_a_loss_that_is_lost_counts_as_a_failed_attempt(data: TrainingData, tmp_path: Path) -> None:
     preset = small_preset(learning_rate=1e18, clip_norm=1e18, restarts=1)
     folder = tmp_path / "run"
@@ -145,7 +176,7 @@ def test_a_loss_that_is_lost_counts_as_a_failed_attempt(data: TrainingData, tmp_
 
 
 def test_the_restarted_attempt_uses_half_the_rate(data: TrainingData, tmp_path: Path, monkeypatch) -> None:
-    reasons = iter([3.0, 1e9])  # entropy of the first look, then of the second attempt's
+    reasons = chain([3.0], repeat(1e9))  # entropy of the first look, then of the second attempt's
     real = collapse_reason
     monkeypatch.setattr(
         "tokenizer.train.collapse_reason", lambda _, tokens, size, share: real(next(reasons), tokens, size, share)

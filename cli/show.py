@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 import typer
@@ -14,8 +16,8 @@ from motionunion.errors import MotionUnionError
 
 
 def show_json(value: Mapping[str, Any]) -> None:
-    """Print one JSON object on stdout."""
-    typer.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+    """Print one JSON object on stdout: numbers as numbers, what is not finite as null, what JSON has no word for as text."""
+    typer.echo(json.dumps(_for_json(value), indent=2, ensure_ascii=False, allow_nan=False, default=str))
 
 
 def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]], *, note: str = "") -> None:
@@ -34,6 +36,18 @@ def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[objec
     console.print(table)
     if note:
         console.print(note, style="dim")
+
+
+def _for_json(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(name): _for_json(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_for_json(one) for one in value]
+    if isinstance(value, Decimal):  # DuckDB's sums of whole numbers
+        value = int(value) if value == value.to_integral_value() else float(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
 
 
 def say(message: str) -> None:

@@ -116,3 +116,10 @@ def test_a_damaged_store_ends_with_exit_4_and_names_the_file(amass: Path, tmp_pa
     report = answer("check", *store, code=4)
     assert report["sound"] is False
     assert shard.name in report["damage"][0]["file"]
+
+
+def test_json_of_a_query_holds_numbers_and_no_nan(tmp_path: Path, amass: Path) -> None:
+    call("ingest", amass, "--store", tmp_path / "store", "--jobs", 1, code=3)
+    query = "select sum(frames) as n, 'nan'::double as x, 1.5::decimal(5, 2) as y, 'inf'::float as z, labels from clips group by all"
+    found = answer("query", query, "--store", tmp_path / "store")
+    assert found["rows"] == [[120, None, 1.5, None, {}]]

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
 from motionunion.digest import write_atomic
-from motionunion.errors import ClipError
+from motionunion.errors import ClipError, MissingInput
 from motionunion.skeleton import SMPL22_PARENTS, FloatArray
 
 _PAPER, _GRID, _GRID_STRONG = (250, 250, 247), (228, 228, 222), (205, 205, 198)
@@ -76,18 +76,24 @@ def write_gif(
 
     Raises:
         ClipError: If the array has another shape, no frame, or a position that is not finite, or fps is not positive.
+        MissingInput: If the file cannot be written.
     """
     joints = _checked(joints_T22x3, fps)
     stride = max(1, int(np.ceil(fps / _MAX_FPS - 1e-6)))
-    frames = list(_frames(joints, list(range(0, len(joints), stride)), size, title, caption))
+    picked = list(range(0, len(joints), stride))
     # One palette for all frames: no flicker, and unchanged regions stay out of the file.
-    palette = frames[len(frames) // 2].quantize(colors=128, method=Image.Quantize.MEDIANCUT)
-    indexed = [frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames]
+    middle = next(_frames(joints, [picked[len(picked) // 2]], size, title, caption))
+    palette = middle.quantize(colors=128, method=Image.Quantize.MEDIANCUT)
+    # Drawn while the file is made: a motion of minutes has gigabytes of pictures.
+    indexed = (
+        frame.quantize(palette=palette, dither=Image.Dither.NONE)
+        for frame in _frames(joints, picked, size, title, caption)
+    )
     # GIF times are hundredths of a second: spread the rounding, so that the whole lasts as long as the motion.
-    ends = np.round(np.arange(1, len(indexed) + 1) * stride / fps * 100).astype(int)
+    ends = np.round(np.arange(1, len(picked) + 1) * stride / fps * 100).astype(int)
     durations = [int(v) * 10 for v in np.maximum(np.diff(ends, prepend=0), 2)]
     return _save(
-        path, indexed[0], format="GIF", save_all=True, append_images=indexed[1:], duration=durations, loop=0, disposal=1
+        path, next(indexed), format="GIF", save_all=True, append_images=indexed, duration=durations, loop=0, disposal=1
     )
 
 
@@ -269,5 +275,10 @@ def _save(path: Path | str, image: Image.Image, **options: object) -> Path:
 
     target, buffer = Path(path), BytesIO()
     image.save(buffer, **options)  # type: ignore[arg-type]
-    write_atomic(target, buffer.getvalue())
+    try:
+        write_atomic(target, buffer.getvalue())
+    except OSError as error:
+        raise MissingInput(
+            f"{target}: the picture cannot be written ({error.strerror}); name a file in a folder that you may write to"
+        ) from error
     return target

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from motionunion.body import TEMPLATE
-from motionunion.errors import ClipError
+from motionunion.errors import ClipError, MissingInput
 from motionunion.kinematics import forward_kinematics
 from motionunion.render import contact_sheet, write_gif
 from motionunion.skeleton import SMPL22_PARENTS
@@ -99,3 +99,11 @@ def test_a_frame_rate_that_is_none_is_refused(tmp_path, fps):
 def test_labels_and_motions_must_match(tmp_path):
     with pytest.raises(ClipError, match="labels"):
         contact_sheet([standing(2)], tmp_path / "a.png", ["one", "two"])
+
+
+def test_a_place_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "file").touch()
+    for path in (tmp_path, tmp_path / "file" / "a.gif"):
+        with pytest.raises(MissingInput, match="the picture cannot be written"):
+            write_gif(standing(2), 20, path)
+    assert [found.name for found in tmp_path.iterdir()] == ["file"]

@@ -61,7 +61,14 @@ class Plan:
 def look_ahead(detection: Detection, store: str | Path, options: ReadOptions, jobs: int) -> Plan:
     """The plan of a run over a detection. Reads names and sizes only, and the store where there is one."""
     opened = _existing(store)
-    root = Path(store)
+    try:
+        return _plan(detection, Path(store).expanduser(), opened, options, jobs)
+    finally:
+        if opened is not None:
+            opened.close()
+
+
+def _plan(detection: Detection, root: Path, opened: Store | None, options: ReadOptions, jobs: int) -> Plan:
     listing, doubles = list_claims(detection.claims, options)
     known: Collection[tuple[str, str]] = ()
     if opened is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -64,9 +65,10 @@ class CmuCgspeed(BvhSource):
             return Description(labels={}, valid=valid)
         index = _index_file(ref)
         try:
-            text = None if index is None else _descriptions(index).get(f"{found['subject']}_{found['take']}")
+            texts = {} if index is None else _descriptions(index, index.stat().st_mtime_ns)
         except SourceFormatError as error:
             return Description(labels=found.groupdict(), valid=valid, faults=(error,))
+        text = texts.get(f"{found['subject']}_{found['take']}")
         inputs = () if index is None or text is None else (index,)
         return Description(text=text, generator="human", labels=found.groupdict(), valid=valid, inputs=inputs)
 
@@ -84,7 +86,8 @@ def _index_file(ref: ClipRef) -> Path | None:
     return None
 
 
-def _descriptions(path: Path) -> dict[str, str]:
+@lru_cache(maxsize=4)
+def _descriptions(path: Path, _changed_ns: int) -> dict[str, str]:
     """Take to description; takes that CMU does not describe (`Unknown`) are left out."""
     rows = _INDEX_ROW.findall(read_text(path))
     return {take: text for take, text in rows if text.lower() != "unknown"}

@@ -7,7 +7,7 @@ import typer
 from cli.captions import import_captions
 from cli.ingest import ingest
 from cli.sample import sample
-from cli.show import run_command
+from cli.show import help_of, run_command
 from cli.store import check, query, show, stats
 
 app = typer.Typer(
@@ -21,8 +21,8 @@ app = typer.Typer(
 captions = typer.Typer(help="Bring your own captions.", no_args_is_help=True)
 
 for command in (ingest, stats, check, query, show, sample):
-    app.command()(command)
-captions.command("import")(import_captions)
+    app.command(help=help_of(command))(command)
+captions.command("import", help=help_of(import_captions))(import_captions)
 app.add_typer(captions, name="captions")
 
 

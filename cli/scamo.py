@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from cli.evaluate import evaluate
-from cli.show import run_command
+from cli.show import help_of, run_command
 from cli.tokenizer import tokenize, train_tokenizer
 from cli.transformer import generate, train_ar
 
@@ -18,11 +18,14 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-app.command("tokenize")(tokenize)
-app.command("train-tokenizer")(train_tokenizer)
-app.command("train-ar")(train_ar)
-app.command("generate")(generate)
-app.command("eval")(evaluate)
+for name, command in (
+    ("tokenize", tokenize),
+    ("train-tokenizer", train_tokenizer),
+    ("train-ar", train_ar),
+    ("generate", generate),
+    ("eval", evaluate),
+):
+    app.command(name, help=help_of(command))(command)
 
 
 def main() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import math
 import sys
@@ -18,6 +19,11 @@ from motionunion.errors import MotionUnionError
 def show_json(value: Mapping[str, Any]) -> None:
     """Print one JSON object on stdout: numbers as numbers, what is not finite as null, what JSON has no word for as text."""
     typer.echo(json.dumps(_for_json(value), indent=2, ensure_ascii=False, allow_nan=False, default=str))
+
+
+def help_of(command: Callable[..., None]) -> str:
+    """A command's docstring with whole paragraphs: the terminal, not the source, breaks the lines."""
+    return "\n\n".join(" ".join(part.split()) for part in (inspect.getdoc(command) or "").split("\n\n"))
 
 
 def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]], *, note: str = "") -> None:

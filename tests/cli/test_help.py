@@ -32,6 +32,7 @@ EVERY = [*commands(motionunion, "motionunion"), *commands(scamo, "scamo")]
 def test_every_command_and_option_has_a_help_text(path: list[str], command: click.Command) -> None:
     assert command.help
     assert len(command.help) > 30, "a newcomer needs a sentence"
+    assert "\n" not in command.help.replace("\n\n", ""), "the terminal breaks lines, not the source"
     for parameter in command.params:
         if parameter.param_type_name == "option":
             assert getattr(parameter, "help", None), f"{' '.join(path)} {parameter.opts}"

@@ -13,7 +13,7 @@ from motionunion.sources import Claim, ReadOptions
 from motionunion.sources.detect import Detection
 from motionunion.store.ledger import Ledger
 from motionunion.store.storage import LocalStorage
-from motionunion.store.store import Store, open_store
+from motionunion.store.store import Store, open_store, refuse_other_files
 
 # Coarse, and meant to be: megabytes of input a second on one core of a laptop, and bytes kept per byte read. Text
 # shrinks most, feature files hardly.
@@ -104,6 +104,7 @@ def _existing(store: str | Path) -> Store | None:
     try:
         return open_store(store)
     except MissingInput:
+        refuse_other_files(Path(store).expanduser())
         return None
 
 

@@ -58,12 +58,17 @@ def open_store(path: str | Path, create: bool = False, *, storage: Storage | Non
     return Store(root, kept, str(about["uuid"]), read_state(kept))
 
 
+def refuse_other_files(root: Path) -> None:
+    """Raises `StoreError` where a folder holds something, for one in which there is no store yet."""
+    if root.exists() and any(not entry.name.startswith(TEMPORARY_PREFIX) for entry in root.iterdir()):
+        raise StoreError(f"{root}: holds other files and no store.json; name a new or empty folder with --store")
+
+
 def _create(root: Path, storage: Storage) -> dict[str, Any]:
     from motionunion.store.committer import storage_trouble
 
     try:
-        if root.exists() and any(not entry.name.startswith(TEMPORARY_PREFIX) for entry in root.iterdir()):
-            raise StoreError(f"{root}: holds other files and no store.json; name a new or empty folder with --store")
+        refuse_other_files(root)
         for folder in ("commits", "shards", "index", "cache"):
             (root / folder).mkdir(parents=True, exist_ok=True)
         storage.put_if_absent(_ABOUT, seal({"format": FORMAT_VERSION, "uuid": str(uuid.uuid4())}))

@@ -293,8 +293,12 @@ def test_wrong_paths_sources_and_stores_are_refused(tmp_path, amass):
         ingest([source], tmp_path / "store", source="nonsense")
     (tmp_path / "file").write_text("x")
     for store in ("file", "file/store"):
-        with pytest.raises(StoreError, match="file: is a file"):
-            ingest([source], tmp_path / store)
+        for call in (ingest, dry_run):
+            with pytest.raises(StoreError, match="file: is a file"):
+                call([source], tmp_path / store)
+    for call in (ingest, dry_run):
+        with pytest.raises(StoreError, match="holds other files"):
+            call([source], tmp_path / "amass")
     with pytest.raises(MissingInput, match="no such folder of body models"):
         ingest([source], tmp_path / "store", body_models=tmp_path / "models")
     with pytest.raises(MissingInput, match="no such folder of body models"):

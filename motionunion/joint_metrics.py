@@ -1,7 +1,7 @@
 """How far two motions are apart, joint by joint.
 
 Shapes: T frames, J joints. Positions in metres, results in millimetres. The 263-based figure that tokenizer papers
-call MPJPE is `mpjpe` of two decoded feature sequences (evaluation of MoMask and MotionMillion; evaluation.md §4.2).
+call MPJPE is `mpjpe` of two decoded feature sequences (as in the evaluation of MoMask and MotionMillion).
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def mpjpe(a_TJ3: FloatArray, b_TJ3: FloatArray) -> float:
     (MoMask); the mean of per-clip means (MotionMillion) differs.
 
     Reference:
-        evaluation.md §4.2; MoMask (Guo et al. 2024) calls it MAE in its log.
+        MoMask (Guo et al. 2024), whose log calls it MAE.
     """
     return float(pelvis_aligned_errors(a_TJ3, b_TJ3).mean())
 

@@ -1,6 +1,6 @@
 """The folder `bvh/`: takes in the layout of 100STYLE, on the same Xsens joints and channels, with a body of our own.
 
-60 fps, centimetres, +Y up, channels YXZ, a T-pose at zero rotation (sources.md §4.2, §5). The style is called `Synthetic`.
+60 fps, centimetres, +Y up, channels YXZ, a T-pose at zero rotation. The style is called `Synthetic`.
 """
 
 from __future__ import annotations

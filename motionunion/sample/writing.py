@@ -74,7 +74,7 @@ def write_sample(
     base = Path(root)
     try:
         return _write(base, seed, clips, jobs or os.cpu_count() or 1, progress)
-    except (PermissionError, NotADirectoryError, FileExistsError) as error:
+    except OSError as error:
         raise MissingInput(
             f"{error.filename or base}: cannot write the sample there ({error.strerror}); choose another folder"
         ) from error

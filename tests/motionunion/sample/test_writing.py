@@ -59,6 +59,16 @@ def test_a_file_in_place_of_the_folder_is_refused(tmp_path):
         write_sample(tmp_path / "file", clips=12, jobs=1)
 
 
+def test_a_full_disk_is_said(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device", "somewhere")
+
+    monkeypatch.setattr("motionunion.sample.bvh.write_bvh", full)
+    monkeypatch.setattr("motionunion.sample.amass.write_amass", lambda *_: ([], []))
+    with pytest.raises(MissingInput, match="somewhere: cannot write the sample there .No space left"):
+        write_sample(tmp_path, clips=12, jobs=1)
+
+
 @pytest.mark.parametrize(("seed", "clips"), [(0, 5), (-1, 24)])
 def test_impossible_wishes_are_refused(tmp_path, seed, clips):
     with pytest.raises(UsageError):
@@ -131,7 +141,7 @@ def test_segments_lie_inside_their_files(root):
 
 
 def test_shipped_joints_have_the_bones_of_the_uniform_skeleton(root):
-    # Right thigh and shin of HumanML3D's target skeleton, motion-representations §2.1.
+    # Right thigh and shin of HumanML3D's target skeleton (docs/representations.md).
     for path in root.glob("humanml3d/new_joints/*.npy"):
         joints = np.load(path, allow_pickle=False)
         np.testing.assert_allclose(np.linalg.norm(joints[:, 5] - joints[:, 2], axis=-1), 0.390188, atol=1e-3)

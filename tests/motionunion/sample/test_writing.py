@@ -65,7 +65,7 @@ def test_a_full_disk_is_said(tmp_path, monkeypatch):
 
     monkeypatch.setattr("motionunion.sample.bvh.write_bvh", full)
     monkeypatch.setattr("motionunion.sample.amass.write_amass", lambda *_: ([], []))
-    with pytest.raises(MissingInput, match="somewhere: cannot write the sample there .No space left"):
+    with pytest.raises(MissingInput, match=r"somewhere: cannot write the sample there \(No space left"):
         write_sample(tmp_path, clips=12, jobs=1)
 
 

@@ -23,7 +23,9 @@ def main() -> None:
             subprocess.run([program, "--help"], stdout=subprocess.DEVNULL, check=True)
             seconds.append(time.perf_counter() - began)
         figures[command] = {"median_s": statistics.median(seconds), "min_s": min(seconds), "max_s": max(seconds)}
-        print(f"{command:12} --help   median {figures[command]['median_s']:.3f} s   max {max(seconds):.3f} s   n {RUNS}")
+        print(
+            f"{command:12} --help   median {figures[command]['median_s']:.3f} s   max {max(seconds):.3f} s   n {RUNS}"
+        )
     machine.write(Path(__file__).with_name("results") / "startup.json", {"runs": RUNS, "help": figures})
 
 

@@ -18,6 +18,7 @@ from motionunion import rotation
 from motionunion.clip import SYNTHETIC, SYNTHETIC_LICENCE, Clip, RawClip
 from motionunion.digest import canonical_json, sha256_file, sha256_hex
 from motionunion.errors import ClipError
+from motionunion.formats.frame_rate import FASTEST_HZ
 from motionunion.joint_maps import JOINT_MAPS
 from motionunion.plausibility import implausibilities
 from motionunion.rest_pose import align, largest_error_m, pose_file
@@ -63,8 +64,11 @@ def normalise(raw: RawClip) -> Clip:
 
 def _check_frames(raw: RawClip, motion: npt.NDArray[np.floating], valid: tuple[int, int]) -> None:
     where = raw.ref.path
-    if raw.fps <= 0:
-        raise ClipError(f"{where}: {raw.fps} frames a second; a rate must be above 0", reason="bad_frame_rate")
+    if not 0 < raw.fps <= FASTEST_HZ:
+        raise ClipError(
+            f"{where}: {float(raw.fps):g} frames a second; a rate must be above 0, and at most {FASTEST_HZ:,}",
+            reason="bad_frame_rate",
+        )
     if len(motion) < 2:
         raise ClipError(f"{where}: {len(motion)} frame; a motion needs two at least", reason="too_short")
     if not 0 <= valid[0] < valid[1] <= len(motion):
@@ -81,7 +85,7 @@ def _check_frames(raw: RawClip, motion: npt.NDArray[np.floating], valid: tuple[i
 
 def _joints_only(raw: RawClip, turn: FloatArray, frames: int, valid: tuple[int, int]) -> Clip:
     joints = rotation.rotate(turn, np.asarray(raw.joints_TJ3, dtype=np.float64) * raw.unit_m)
-    return _clip(raw, frames, valid, _judge(raw, joints, None, valid), joints_T22x3=joints.astype(np.float32))
+    return _clip(raw, frames, valid, _judge(raw, joints, None, valid), joints_T22x3=_float32(raw, "joints", joints))
 
 
 def _smpl(raw: RawClip, turn: FloatArray, frames: int, valid: tuple[int, int]) -> Clip:
@@ -94,8 +98,8 @@ def _smpl(raw: RawClip, turn: FloatArray, frames: int, valid: tuple[int, int]) -
         valid,
         _judge(raw, joints, offsets, valid),
         rotvecs_T22x3=rotation.to_rotvec(quats).astype(np.float32),
-        root_T3=root.astype(np.float32),
-        offsets_22x3=offsets.astype(np.float32),
+        root_T3=_float32(raw, "root", root),
+        offsets_22x3=_float32(raw, "offsets", offsets),
     )
 
 
@@ -151,9 +155,9 @@ def _clip(raw: RawClip, frames: int, valid: tuple[int, int], flags: tuple[str, .
         valid=valid,
         official_split=raw.official_split,
         gender=raw.gender,
-        betas=_float32(raw.betas),
-        hands_T90=_float32(raw.hands_T90),
-        face={name: track.astype(np.float32) for name, track in raw.face.items()},
+        betas=None if raw.betas is None else _float32(raw, "betas", raw.betas),
+        hands_T90=None if raw.hands_T90 is None else _float32(raw, "hands", raw.hands_T90),
+        face={name: _float32(raw, name, track) for name, track in raw.face.items()},
         shipped=raw.shipped,
         labels=dict(raw.labels),
         flags=(*raw.flags, *(flag for flag in flags if flag not in raw.flags)),
@@ -162,8 +166,13 @@ def _clip(raw: RawClip, frames: int, valid: tuple[int, int], flags: tuple[str, .
     )
 
 
-def _float32(values: npt.NDArray[np.floating] | None) -> npt.NDArray[np.float32] | None:
-    return None if values is None else values.astype(np.float32)
+def _float32(raw: RawClip, name: str, values: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]:
+    """What the store keeps of a track. A number beyond float32 would silently become infinite."""
+    with np.errstate(over="ignore"):
+        kept = values.astype(np.float32)
+    if (np.isinf(kept) & np.isfinite(values)).any():
+        raise ClipError(f"{raw.ref.path}: {name} holds numbers above 1e38, which no body has", reason="non_finite")
+    return kept
 
 
 def _provenance(raw: RawClip) -> dict[str, str]:

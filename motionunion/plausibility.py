@@ -18,6 +18,9 @@ FloatArray = npt.NDArray[np.float64]
 THIGH_M = (0.3, 0.55)
 """Shortest and longest thigh that passes for a person's: adults have about 0.36 to 0.48 m, children less."""
 
+FARTHEST_M = 10_000.0
+"""How far from the origin a body may be: beyond it float32 cannot hold a position to the millimetre."""
+
 _UPSIDE_DOWN_M = 0.5
 _ALWAYS = 0.98
 _SELDOM = 0.2
@@ -45,6 +48,12 @@ def implausibilities(joints_T22x3: FloatArray, offsets_22x3: FloatArray | None =
     elif _is_upside_down(joints_T22x3):
         found["upside_down"] = (
             f"the head is more than {_UPSIDE_DOWN_M} m below the feet in nearly every frame: another axis points up"
+        )
+    farthest_m = float(np.abs(joints_T22x3).max())
+    if farthest_m > FARTHEST_M:
+        found["implausible_place"] = (
+            f"the body is {farthest_m:.3g} m from the origin, more than {FARTHEST_M:,.0f}: the path is in another unit, or "
+            "its numbers are damaged"
         )
     return found
 

@@ -7,7 +7,8 @@ from fractions import Fraction
 
 _USUAL = (10, 12, 15, 20, 24, 25, 30, 40, 48, 50, 60, 72, 75, 80, 90, 100, 120, 144, 150, 160, 180, 200, 240, 250, 300)
 _BROADCAST = tuple(Fraction(1000 * rate, 1001) for rate in (24, 30, 48, 60, 120, 240))
-_FASTEST_HZ = 10_000
+FASTEST_HZ = 10_000
+"""No motion is recorded faster; a rate above it is a mistake in the file."""
 _FLOAT32_ULP = Fraction(1, 2**23)
 
 
@@ -39,8 +40,8 @@ def rate_of_frame_time(text: str) -> Fraction:
         raise ValueError(f"frame time is {text[:40]}, which no motion has: it must lie between 0.0001 and 1,000,000 s")
     seconds = Fraction(decimal)
     exact = 1 / seconds
-    if exact > _FASTEST_HZ:
-        raise ValueError(f"frame time is {text[:40]}: more than {_FASTEST_HZ:,} frames a second")
+    if exact > FASTEST_HZ:
+        raise ValueError(f"frame time is {text[:40]}: more than {FASTEST_HZ:,} frames a second")
     if exact.denominator <= 2:
         return exact
     slack = max(Fraction(10) ** exponent, seconds * _FLOAT32_ULP)

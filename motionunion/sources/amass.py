@@ -207,6 +207,8 @@ def _shaped(arrays: Mapping[str, Array], name: str, path: Path, frames: int, wid
 
 def _refuse_non_finite(path: Path, **arrays: Array) -> None:
     for name, array in arrays.items():
+        if array.dtype.kind not in "fiu":
+            raise SourceFormatError(path, f"{name} has elements of type {array.dtype}, not numbers", reason="bad_dtype")
         bad = np.atleast_1d(~np.isfinite(array.reshape(len(array), -1)).all(axis=1))
         if bad.any():
             first = int(np.argmax(bad))
@@ -242,15 +244,15 @@ def _text(value: Array | None) -> str | None:
 def _betas(arrays: Mapping[str, Array], path: Path) -> npt.NDArray[np.float64] | None:
     if "betas" not in arrays:
         return None
-    betas = arrays["betas"].astype(np.float64)
+    betas = arrays["betas"]
     if betas.ndim == 2 and len(betas) and (betas == betas[0]).all():
         betas = betas[0]
-    if betas.ndim != 1:
+    if betas.ndim != 1 or not len(betas):
         raise SourceFormatError(
             path, f"betas has shape {betas.shape}; one body keeps one shape over a clip", reason="bad_shape"
         )
     _refuse_non_finite(path, betas=betas)
-    return betas
+    return betas.astype(np.float64)
 
 
 def _lead_in(uid: str, fps: Fraction, frames: int) -> tuple[tuple[int, int] | None, tuple[str, ...]]:

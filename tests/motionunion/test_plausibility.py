@@ -58,3 +58,10 @@ def test_a_reflection_is_found_in_any_pose(turn: list[float]) -> None:
 
 def test_a_body_on_its_head_all_the_time_means_another_up_axis() -> None:
     assert list(implausibilities(body([np.pi, 0, 0]))) == ["upside_down"]
+
+
+@pytest.mark.parametrize(
+    ("away_m", "found"), [(9_000.0, []), (20_000.0, ["implausible_place"]), (1e300, ["implausible_place"])]
+)
+def test_a_body_far_beyond_any_room_is_no_motion(away_m: float, found: list[str]) -> None:
+    assert list(implausibilities(body([0, 0, 0]) + np.array([away_m, 0, 0]), OFFSETS)) == found

@@ -205,6 +205,10 @@ def test_a_clip_shorter_than_its_lead_in_keeps_its_frames_and_says_so(tmp_path: 
         ({"poses": np.array([{}], dtype=object)}, "pickled"),
         ({"betas": np.arange(120.0).reshape(12, 10)}, "bad_shape"),
         ({"betas": np.array([np.inf])}, "non_finite"),
+        ({"betas": np.zeros(0)}, "bad_shape"),
+        ({"betas": np.array(["a"])}, "bad_dtype"),
+        ({"poses": np.full((12, 156), "a")}, "bad_dtype"),
+        ({"trans": np.full((12, 3), "a")}, "bad_dtype"),
     ],
 )
 def test_what_cannot_be_a_motion_is_refused_with_its_reason(

@@ -63,6 +63,8 @@ class Folder:
     """Plain files in this folder, sorted; hidden ones left out."""
     folders: tuple[str, ...] = ()
     """Folders in this folder, sorted; hidden ones left out."""
+    not_text: tuple[str, ...] = ()
+    """Files and folders whose names are not UTF-8, sorted: no key, and no row of a table, could hold them."""
     trouble: str | None = None
     """Why the folder could not be listed, for one that could not."""
     unreadable: dict[str, str] = field(default_factory=dict)
@@ -76,14 +78,19 @@ class Folder:
         """List a directory. Raises `OSError` where it cannot be read."""
         files: list[str] = []
         folders: list[str] = []
+        not_text: list[str] = []
         for entry in path.iterdir():
             if entry.name.startswith("."):
                 continue
-            if entry.is_dir():
+            if not is_text(entry.name):
+                not_text.append(entry.name)
+            elif entry.is_dir():
                 folders.append(entry.name)
             elif entry.is_file():
                 files.append(entry.name)
-        return cls(path, path if top is None else top, tuple(sorted(files)), tuple(sorted(folders)))
+        return cls(
+            path, path if top is None else top, tuple(sorted(files)), tuple(sorted(folders)), tuple(sorted(not_text))
+        )
 
     def head(self, name: str, size: int = 16384) -> bytes:
         """The first `size` bytes of a file: fewer where the file is shorter, none where it cannot be read."""
@@ -117,6 +124,11 @@ class Folder:
     def with_suffix(self, *suffixes: str) -> tuple[str, ...]:
         """Names with one of the suffixes (`.bvh`), whatever their case."""
         return tuple(name for name in self.names if name.lower().endswith(suffixes))
+
+
+def is_text(name: str) -> bool:
+    """Whether a file system's name is text: where its bytes are not UTF-8, Python puts half characters for them."""
+    return not any("\ud800" <= letter <= "\udfff" for letter in name)
 
 
 class Source(Protocol):

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from motionunion.errors import MissingInput, UsageError
 from motionunion.sources import SOURCES
-from motionunion.sources.base import Claim, Folder, Skip, Source
+from motionunion.sources.base import Claim, Folder, Skip, Source, is_text
 from motionunion.sources.leftovers import why_skipped
 
 _MOTION = (".npz", ".bvh")
@@ -50,6 +50,10 @@ def recognise(paths: Sequence[Path], source: str | None = None) -> Detection:
     skipped: list[Skip] = []
     taken: set[Path] = set()
     for path in dict.fromkeys(Path(path).absolute() for path in paths):
+        if not is_text(str(path)):
+            raise MissingInput(
+                f"{path}: this name is not UTF-8 text, and keys of motions are made from names; rename it"
+            )
         for folder in _folders(path):
             found = _of_folder(folder, source, taken)
             claims += found.claims
@@ -101,6 +105,7 @@ def _of_folder(folder: Folder, source: str | None, taken: set[Path]) -> Detectio
                 claims.append(replace(claim, files=files, skipped=(), sidecars=sidecars))
     if folder.trouble:
         skipped.append(Skip(folder.path, f"folder that cannot be read ({folder.trouble})"))
+    skipped += [Skip(folder.path / name, "its name is not UTF-8 text; rename it") for name in folder.not_text]
     for name in folder.names:
         path = folder.path / name
         if path not in taken:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -203,6 +204,22 @@ def test_what_cannot_be_read_is_named_and_the_rest_is_found(amass: Path, monkeyp
     with pytest.raises(SourceFormatError) as caught:
         SOURCES["amass_smplh"].read(ref, ReadOptions())
     assert caught.value.reason == "unreadable"
+
+
+def test_names_that_are_not_text_are_passed_over_with_a_reason(amass: Path) -> None:
+    before = recognise([amass])
+    odd = Path(os.fsdecode(os.fsencode(amass / "BMLmovi") + b"\xff"))
+    try:
+        odd.mkdir()
+    except OSError:
+        pytest.skip("this file system takes no such name")
+    (odd / "a_poses.npz").write_bytes(b"")
+    (amass / os.fsdecode(b"\xfe_poses.npz")).write_bytes(b"")
+    found = recognise([amass])
+    assert found.claims == before.claims
+    assert [skip.count for skip in found.skipped if "not UTF-8" in skip.reason] == [2]
+    with pytest.raises(MissingInput, match="not UTF-8"):
+        recognise([odd])
 
 
 def test_hidden_files_are_left_out(amass: Path, write_smplh: Writer) -> None:

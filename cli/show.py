@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import io
 import json
 import math
 import sys
@@ -33,7 +34,7 @@ def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[objec
     from rich.table import Table
 
     console = Console(width=None if sys.stdout.isatty() else 160, highlight=False)
-    table = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE, pad_edge=False)
+    table = Table(title=_harmless(title), title_justify="left", title_style="bold", box=SIMPLE, pad_edge=False)
     for number, column in enumerate(columns):
         numeric = all(isinstance(row[number], int | float) or _looks_numeric(row[number]) for row in rows)
         table.add_column(column, justify="right" if number and numeric else "left", overflow="fold")
@@ -58,7 +59,15 @@ def _for_json(value: Any) -> Any:
 
 def say(message: str) -> None:
     """One line for the person, on stderr."""
-    typer.secho(message, err=True)
+    typer.secho(_harmless(message), err=True)
+
+
+def _harmless(text: str) -> str:
+    """Text from a file, with what would command the terminal (escape sequences, backspaces) written out."""
+    return text.translate(_WRITTEN_OUT)
+
+
+_WRITTEN_OUT = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\t"}
 
 
 def _looks_numeric(value: object) -> bool:
@@ -75,15 +84,18 @@ def _cell(value: object) -> str:
         return f"{value:,}"
     if isinstance(value, float):
         return f"{value:,.4g}" if abs(value) < 1000 else f"{value:,.0f}"
-    return escape(str(value))
+    return escape(_harmless(str(value)))
 
 
 def run_command(app: Callable[[], None]) -> None:
     """Run a typer app; turn our errors into one line and their exit code, and anything else into a bug report."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a name of a file need not be text in the terminal's encoding
+            stream.reconfigure(errors="backslashreplace")
     try:
         app()  # standalone mode: typer prints usage errors and exits 2
     except MotionUnionError as error:
-        typer.secho(f"error: {error}", fg="red", err=True)
+        typer.secho(f"error: {_harmless(str(error))}", fg="red", err=True)
         raise SystemExit(error.exit_code) from None
     except KeyboardInterrupt:
         typer.secho("interrupted; run the same command again to go on", fg="yellow", err=True)

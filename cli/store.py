@@ -95,11 +95,11 @@ def query(
     from motionunion.store.store import open_store
 
     with open_store(store) as opened:
-        answer = opened.sql(sql)
+        columns, rows = opened.table(sql)
     if as_json:
-        show_json({"columns": answer.columns, "rows": [list(row) for row in answer.rows()]})
+        show_json({"columns": columns, "rows": [list(row) for row in rows]})
     else:
-        show_table("", answer.columns, answer.rows(), note=f"{answer.height:,} rows")
+        show_table("", columns, rows, note=f"{len(rows):,} rows")
 
 
 def show(

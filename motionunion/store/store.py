@@ -126,9 +126,10 @@ class Store:
         """Answer a question in SQL (DuckDB) as a polars data frame.
 
         Raises:
-            UsageError: If the query is not valid, or would write.
+            UsageError: If the query is not valid, or would write, or gives what polars has no type for.
         """
         import duckdb
+        from polars.exceptions import PanicException, PolarsError
 
         try:
             relation = self.connection.sql(query, params=list(parameters))
@@ -138,14 +139,29 @@ class Store:
             return answer
         except duckdb.Error as error:
             raise UsageError(f"query: {error}") from error
+        except (PolarsError, PanicException) as error:  # intervals, for one, and dates without end
+            raise UsageError(
+                f"query: a column has values that polars cannot hold ({error}); cast it, for example to varchar"
+            ) from error
 
     def rows(self, query: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:
         """The same as plain tuples, for small answers."""
+        return self.table(query, parameters)[1]
+
+    def table(self, query: str, parameters: Sequence[object] = ()) -> tuple[list[str], list[tuple[Any, ...]]]:
+        """Names of columns and plain tuples: for every type that DuckDB has, also those that polars has not.
+
+        Raises:
+            UsageError: If the query is not valid, or would write.
+        """
         import duckdb
 
         try:
-            return self.connection.execute(query, list(parameters)).fetchall()
-        except duckdb.Error as error:
+            answer = self.connection.execute(query, list(parameters))
+            if answer is None or answer.description is None:
+                raise UsageError("query: gives no rows; a store is read with SELECT")
+            return [str(column[0]) for column in answer.description], answer.fetchall()
+        except (duckdb.Error, OverflowError) as error:  # a number of days, say, beyond what Python's dates reach
             raise UsageError(f"query: {error}") from error
 
     def clips(self, where: str | None = None, split: str | None = None) -> Iterator[Clip]:

@@ -123,3 +123,25 @@ def test_json_of_a_query_holds_numbers_and_no_nan(tmp_path: Path, amass: Path) -
     query = "select sum(frames) as n, 'nan'::double as x, 1.5::decimal(5, 2) as y, 'inf'::float as z, labels from clips group by all"
     found = answer("query", query, "--store", tmp_path / "store")
     assert found["rows"] == [[120, None, 1.5, None, {}]]
+
+
+@pytest.mark.parametrize(
+    "value", ["INTERVAL 3 DAYS", "[INTERVAL 1 DAY]", "DATE 'infinity'", "TIMESTAMP '290000-01-01'", "'101'::BIT"]
+)
+def test_a_query_may_give_any_type_that_the_database_has(tmp_path: Path, amass: Path, value: str) -> None:
+    store = tmp_path / "store"
+    call("ingest", amass, "--store", store, code=3)
+    assert len(answer("query", f"SELECT {value} AS x, 2 AS x", "--store", store)["rows"][0]) == 2
+    assert "1 rows" in call("query", f"SELECT {value}", "--store", store)
+
+
+def test_text_of_a_file_does_not_command_the_terminal(tmp_path: Path, amass: Path) -> None:
+    (amass / "CMU" / "01" / "01_01_poses.txt").write_text("a person \x1b[2J\x07\x9b31m sways\n")
+    store = tmp_path / "store"
+    call("ingest", amass, "--store", store, code=3)
+    shown = call("query", "SELECT text FROM captions", "--store", store)
+    assert r"a person \x1b[2J\x07\x9b31m sways" in shown
+    assert not {"\x1b", "\x07", "\x9b"} & set(shown)
+    assert answer("query", "SELECT text FROM captions", "--store", store)["rows"] == [
+        ["a person \x1b[2J\x07\x9b31m sways"]
+    ]

@@ -65,6 +65,11 @@ def test_unknown_clip_and_bad_queries_are_refused_with_a_reason(desk, make_clip)
         store.sql("DELETE FROM clips")
     with pytest.raises(UsageError):
         store.sql("SELECT * FROM read_csv('/etc/passwd')")
+    for nothing in ("", ";", "-- no more"):
+        with pytest.raises(UsageError, match="gives no rows"):
+            store.rows(nothing)
+    with pytest.raises(UsageError, match="cast it"):
+        store.sql("SELECT [INTERVAL 1 DAY]")
     with pytest.raises(UsageError, match="split"):
         next(store.clips(split="dev"))
 

@@ -86,7 +86,11 @@ def check_store(path: str | Path, progress: Progress = SILENT) -> CheckReport:
 
 def _check_commits(storage: Storage, report: CheckReport) -> State | None:
     """Verify every commit and its link to the one before; the newest state if all of them hold."""
-    newest = latest_number(storage)
+    try:
+        newest = latest_number(storage)
+    except StoreError as error:
+        report.found("commits/_latest", str(error))
+        return None
     parent = ""
     for number in range(1, newest + 1):
         try:

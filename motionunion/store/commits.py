@@ -72,13 +72,31 @@ def unseal(name: str, data: bytes) -> dict[str, Any]:
 
 
 def latest_number(storage: Storage) -> int:
-    """Number of the newest commit; 0 for a store without one."""
+    """Number of the newest commit; 0 for a store without one.
+
+    Raises `StoreError` where `commits/_latest` knows a newer one: what went missing at the end of the chain breaks no link.
+    """
+    hint = _hint(storage)  # before listing, for a commit comes before its hint
     newest = 0
     for name in storage.list("commits/"):
         stem = name.removeprefix("commits/").removesuffix(".json")
         if name.endswith(".json") and len(stem) == 20 and stem.isdigit():
             newest = max(newest, int(stem))
+    if hint > newest:
+        raise StoreError(
+            f"{commit_name(hint)}: missing, though {_LATEST} names it; restore this file from a backup, or delete {_LATEST} to "
+            f"go on from commit {newest}"
+        )
     return newest
+
+
+def _hint(storage: Storage) -> int:
+    """What `commits/_latest` says; 0 where it says nothing that can be read."""
+    try:
+        text = storage.get(_LATEST).decode("ascii", "replace").strip()
+    except FileNotFoundError:
+        return 0
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 20 else 0
 
 
 def read_commit(storage: Storage, number: int) -> dict[str, Any]:

@@ -80,6 +80,11 @@ def read_index(path: Path) -> duckdb.DuckDBPyConnection:
     return duckdb.connect(path, read_only=True, config=_READER_CONFIG)
 
 
+def is_damage(error: duckdb.Error) -> bool:
+    """Whether an index file, not the question, is to blame. Blocks are read, and their checksums seen, when first asked for."""
+    return isinstance(error, duckdb.IOException | duckdb.FatalException) or "Corrupt database file" in str(error)
+
+
 def index_path(root: Path, state: State) -> Path:
     """Where the index of a commit lies. The commit's digest is in the name, lest another chain's index be taken for ours."""
     return root / "index" / f"{state.number:020d}-{state.digest[:12] or 'empty'}-v{INDEX_VERSION}.duckdb"

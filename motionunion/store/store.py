@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from motionunion.clip import SPLITS, Caption, Clip, Segment
 from motionunion.digest import TEMPORARY_PREFIX, canonical_json, sha256_hex
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import polars
 
 _ABOUT = "store.json"
+Answer = TypeVar("Answer")
 
 
 def open_store(path: str | Path, create: bool = False, *, storage: Storage | None = None) -> Store:
@@ -128,17 +129,17 @@ class Store:
         Raises:
             UsageError: If the query is not valid, or would write, or gives what polars has no type for.
         """
-        import duckdb
         from polars.exceptions import PanicException, PolarsError
 
-        try:
-            relation = self.connection.sql(query, params=list(parameters))
+        def ask(connection: duckdb.DuckDBPyConnection) -> polars.DataFrame:
+            relation = connection.sql(query, params=list(parameters))
             if relation is None:
                 raise UsageError("query: gives no rows; a store is read with SELECT")
             answer: polars.DataFrame = relation.pl()
             return answer
-        except duckdb.Error as error:
-            raise UsageError(f"query: {error}") from error
+
+        try:
+            return self._asked(ask)
         except (PolarsError, PanicException) as error:  # intervals, for one, and dates without end
             raise UsageError(
                 f"query: a column has values that polars cannot hold ({error}); cast it, for example to varchar"
@@ -154,15 +155,37 @@ class Store:
         Raises:
             UsageError: If the query is not valid, or would write.
         """
-        import duckdb
 
-        try:
-            answer = self.connection.execute(query, list(parameters))
+        def ask(connection: duckdb.DuckDBPyConnection) -> tuple[list[str], list[tuple[Any, ...]]]:
+            answer = connection.execute(query, list(parameters))
             if answer is None or answer.description is None:
                 raise UsageError("query: gives no rows; a store is read with SELECT")
             return [str(column[0]) for column in answer.description], answer.fetchall()
+
+        return self._asked(ask)
+
+    def _asked(self, ask: Callable[[duckdb.DuckDBPyConnection], Answer]) -> Answer:
+        """Ask the index. One that turns out damaged only while it is read is built anew, and asked again."""
+        import duckdb
+
+        from motionunion.store.index import index_path, is_damage
+
+        try:
+            try:
+                return ask(self.connection)
+            except duckdb.Error as error:
+                if not is_damage(error):
+                    raise
+                self.close()
+                index_path(self.root, self.state).unlink(missing_ok=True)
+                return ask(self.connection)
         except (duckdb.Error, OverflowError) as error:  # a number of days, say, beyond what Python's dates reach
             raise UsageError(f"query: {error}") from error
+        except OSError as error:
+            raise StoreError(
+                f"{index_path(self.root, self.state)}: is damaged and cannot be removed ({error.strerror}); delete it, it is "
+                "rebuilt"
+            ) from error
 
     def clips(self, where: str | None = None, split: str | None = None) -> Iterator[Clip]:
         """Read clips, values and all, in the store's own order.

@@ -10,6 +10,7 @@ import pytest
 
 from motionunion.clip import Caption, Segment
 from motionunion.errors import MissingInput, StoreError, UsageError
+from motionunion.store.check import check_store
 from motionunion.store.store import open_store
 
 
@@ -178,3 +179,28 @@ def test_a_damaged_clip_is_never_served(desk, make_clip):
         except StoreError:
             continue
         assert_same(read, clip)  # the byte was one that no value depends on
+
+
+@pytest.mark.parametrize(
+    "damage", [lambda data: data[: len(data) // 2], lambda data: data[: len(data) // 2] + b"U" * (len(data) // 2)]
+)
+def test_an_index_that_is_damaged_beyond_its_head_is_built_anew(desk, make_clip, damage):
+    desk.commit(desk.receipt(clips=tuple(make_clip(f"clip {number}") for number in range(40)))).stats()
+    (index,) = (desk.path / "index").glob("*.duckdb")
+    index.write_bytes(damage(index.read_bytes()))
+    assert len(open_store(desk.path).rows("SELECT * FROM clips JOIN receipts USING (key)")) == 40
+    index.write_bytes(damage(index.read_bytes()))
+    assert open_store(desk.path).sql("SELECT * FROM clips JOIN receipts USING (key)").height == 40
+
+
+def test_a_newest_commit_that_went_missing_is_not_passed_over(desk, make_clip):
+    desk.commit(desk.receipt(clips=(make_clip("a"),)))
+    desk.commit(desk.receipt(clips=(make_clip("b"),)))
+    (desk.path / "commits" / f"{2:020d}.json").unlink()
+    with pytest.raises(StoreError, match="_latest names it"):
+        open_store(desk.path)
+    assert [one["file"] for one in check_store(desk.path).damage] == ["commits/_latest"]
+    (desk.path / "commits" / "_latest").unlink()
+    assert open_store(desk.path).commit == 1
+    (desk.path / "commits" / "_latest").write_text("no number")
+    assert open_store(desk.path).commit == 1

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import inspect
 import io
 import json
 import math
+import os
 import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
-from typing import Any
+from pathlib import Path
+from typing import Any, NoReturn
 
 import typer
 
@@ -19,7 +22,11 @@ from motionunion.errors import MotionUnionError
 
 def show_json(value: Mapping[str, Any]) -> None:
     """Print one JSON object on stdout: numbers as numbers, what is not finite as null, what JSON has no word for as text."""
-    typer.echo(json.dumps(_for_json(value), indent=2, ensure_ascii=False, allow_nan=False, default=str))
+    text = json.dumps(_for_json(value), indent=2, ensure_ascii=False, allow_nan=False, default=str)
+    try:
+        typer.echo(text)
+    except BrokenPipeError:
+        _nobody_reads()
 
 
 def help_of(command: Callable[..., None]) -> str:
@@ -33,7 +40,11 @@ def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[objec
     from rich.console import Console
     from rich.table import Table
 
-    console = Console(width=None if sys.stdout.isatty() else 160, highlight=False)
+    class OwnConsole(Console):
+        def on_broken_pipe(self) -> None:
+            _nobody_reads()
+
+    console = OwnConsole(width=None if sys.stdout.isatty() else 160, highlight=False)
     table = Table(title=_harmless(title), title_justify="left", title_style="bold", box=SIMPLE, pad_edge=False)
     for number, column in enumerate(columns):
         numeric = all(isinstance(row[number], int | float) or _looks_numeric(row[number]) for row in rows)
@@ -43,6 +54,19 @@ def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[objec
     console.print(table)
     if note:
         console.print(note, style="dim")
+
+
+def _nobody_reads() -> NoReturn:
+    """End well where the reader of a pipe has gone (`| head`): rich and typer would exit with 1."""
+    _drop_output()
+    raise SystemExit(0)
+
+
+def _drop_output() -> None:
+    """Let what is still in the buffer go nowhere: it would be written once more at exit."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
 
 
 def _for_json(value: Any) -> Any:
@@ -89,6 +113,8 @@ def _cell(value: object) -> str:
 
 def run_command(app: Callable[[], None]) -> None:
     """Run a typer app; turn our errors into one line and their exit code, and anything else into a bug report."""
+    sys.stdout = sys.stdout or Path(os.devnull).open("w")  # noqa: SIM115 - closed by the caller (`>&-`)
+    sys.stderr = sys.stderr or Path(os.devnull).open("w")  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a name of a file need not be text in the terminal's encoding
             stream.reconfigure(errors="backslashreplace")
@@ -103,9 +129,20 @@ def run_command(app: Callable[[], None]) -> None:
     except BrokenPipeError:
         sys.stderr.close()
         raise SystemExit(0) from None
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            _report_bug(error)
+            raise SystemExit(1) from None
+        where = f"{error.filename}: " if error.filename else "standard output: "
+        typer.secho(f"error: {where}the disk is full; make room and run the same command again", fg="red", err=True)
+        _drop_output()
+        raise SystemExit(4) from None
     except Exception as error:  # noqa: BLE001 - the outermost frame: whatever arrives here is ours to explain
-        traceback.print_exc()
-        typer.secho(
-            f"bug: {type(error).__name__}: {error}\nThis is a fault of ours; please report it.", fg="red", err=True
-        )
+        _report_bug(error)
         raise SystemExit(1) from None
+
+
+def _report_bug(error: Exception) -> None:
+    traceback.print_exc()
+    message = f"bug: {type(error).__name__}: {_harmless(str(error))}\nThis is a fault of ours; please report it."
+    typer.secho(message, fg="red", err=True)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -145,3 +147,18 @@ def test_text_of_a_file_does_not_command_the_terminal(tmp_path: Path, amass: Pat
     assert answer("query", "SELECT text FROM captions", "--store", store)["rows"] == [
         ["a person \x1b[2J\x07\x9b31m sways"]
     ]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a shell and a device that are always full are Unix's")
+@pytest.mark.parametrize(
+    ("into", "code"), [(">&-", 0), (">/dev/full", 4), (">&- 2>&-", 0), ("| true; exit ${PIPESTATUS[0]}", 0)]
+)
+@pytest.mark.parametrize("flag", ["", "--json"])
+def test_output_that_nobody_takes_is_no_bug(tmp_path: Path, amass: Path, into: str, code: int, flag: str) -> None:
+    store = tmp_path / "store"
+    call("ingest", amass, "--store", store, code=3)
+    program = f"'{sys.executable}' -c 'from cli.motionunion import main; main()'"
+    line = f"{program} query 'select * from range(3000)' {flag} --store '{store}' {into}"
+    done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=False)
+    assert done.returncode == code, done.stderr
+    assert "Traceback" not in done.stderr

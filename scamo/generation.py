@@ -104,7 +104,20 @@ def write_generated(results: Sequence[Generated], folder: Path) -> list[dict[str
 
     Returns:
         What was written, one entry for each motion, for a table or JSON.
+
+    Raises:
+        MotionUnionError: The folder cannot be made or written.
     """
+    try:
+        return _write(results, folder)
+    except OSError as error:
+        raise MotionUnionError(
+            f"{error.filename or folder}: cannot be written ({error.strerror or error}); make room or permission, or name "
+            "another folder with --out"
+        ) from error
+
+
+def _write(results: Sequence[Generated], folder: Path) -> list[dict[str, Any]]:
     from motionunion.render import write_gif
 
     folder.mkdir(parents=True, exist_ok=True)

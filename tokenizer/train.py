@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 from motionunion.digest import canonical_json, write_atomic
+from motionunion.errors import MissingInput
 from motionunion.progress import SILENT, Progress
 from tokenizer.checkpoint import Tokenizer
 from tokenizer.collapse import CollapseError, advice, collapse_reason
@@ -262,8 +263,19 @@ class Trainer:
 
 
 def read_metrics(folder: Path) -> Iterator[dict[str, Any]]:
-    """Lines of a run's `metrics.jsonl`, in the order of training."""
+    """Lines of a run's `metrics.jsonl`, in the order of training. Raises `MissingInput` for a line that is none."""
     path = folder / METRICS
-    if path.exists():
-        for line in path.read_text(encoding="utf-8").splitlines():
-            yield json.loads(line)
+    if not path.exists():
+        return
+    for number, line in enumerate(path.read_bytes().splitlines(), start=1):
+        try:
+            entry = json.loads(line)
+        except ValueError as error:
+            raise MissingInput(
+                f"{path}:{number}: is damaged ({error}); remove the file, only its figures are lost"
+            ) from error
+        if not isinstance(entry, dict) or "kind" not in entry:
+            raise MissingInput(
+                f"{path}:{number}: is damaged (no entry of a log); remove the file, only its figures are lost"
+            )
+        yield entry

@@ -158,3 +158,9 @@ def test_the_training_command_shows_the_figures_and_what_comes_next(runs):
         assert words in done.output
     as_json = CliRunner().invoke(app, ["--runs", str(runs), "--steps", "60", "--learning-rate", "5e-3", "--json"])
     assert json.loads(as_json.stdout)["already_done"] is True
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(MotionUnionError, match=r"file.*--out"):
+        write_generated([], tmp_path / "file" / "out")

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from motionunion.errors import MissingInput
 from tokenizer.checkpoint import FILE, Tokenizer
 from tokenizer.collapse import CollapseError, collapse_reason
 from tokenizer.config import Preset, preset_named
@@ -215,3 +216,10 @@ def test_the_saturation_term_holds_channels_where_they_can_move(data: TrainingDa
         with torch.inference_mode():
             beyond.append((model(torch.from_numpy(target))[2].abs() - SATURATED).clamp(min=0).mean().item())
     assert beyond[1] < 0.5 * beyond[0]
+
+
+@pytest.mark.parametrize("line", [b'{"a": [}', b"\xff", b"[1]", b"{}"])
+def test_a_damaged_line_of_metrics_is_named(tmp_path, line):
+    (tmp_path / METRICS).write_bytes(b'{"kind": "train"}\n' + line + b"\n")
+    with pytest.raises(MissingInput, match=f"{METRICS}:2: is damaged"):
+        list(read_metrics(tmp_path))

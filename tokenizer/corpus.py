@@ -55,6 +55,16 @@ SCHEMA = pa.schema(
 )
 
 
+def table_of(data: bytes, columns: list[str] | None = None) -> pa.Table:
+    """The table in the bytes of a Parquet file.
+
+    Not by `pq.read_table`: its data set's threads may still hold the bytes while the interpreter ends, and letting go of
+    them then aborts the process (pyarrow 26; seen as exit 134 after an error message).
+    """
+    with pq.ParquetFile(pa.BufferReader(data)) as file:
+        return file.read(columns=columns, use_threads=False)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class CorpusWindow:
     """One window of the corpus; the fields are those of `motionunion.windows.Window`, with its codes."""
@@ -136,7 +146,7 @@ class Corpus:
             MissingInput: If a part is missing or its bytes are not those of the manifest.
         """
         for part in self.manifest["splits"].get(split, {"parts": []})["parts"]:
-            yield pq.read_table(pa.BufferReader(self._verified(part["file"], part["sha256"])))
+            yield table_of(self._verified(part["file"], part["sha256"]))
 
     def windows(self, split: str) -> list[CorpusWindow]:
         """All windows of a split, in the corpus's order."""

@@ -25,7 +25,7 @@ from motionunion.features import FeatureSet
 from motionunion.progress import SILENT, Progress
 from motionunion.windows import MAX_ROWS, MIN_ROWS, Cut, Window, cut
 from tokenizer.checkpoint import Tokenizer
-from tokenizer.corpus import FORMAT, MANIFEST, SCHEMA, Corpus, open_corpus
+from tokenizer.corpus import FORMAT, MANIFEST, SCHEMA, Corpus, open_corpus, table_of
 from tokenizer.crops import spread
 from tokenizer.metrics import code_usage, evaluate_windows
 from tokenizer.runs import CORPORA, open_run, remove_leftovers
@@ -165,7 +165,7 @@ def _describe_split(split: str, windows: Sequence[Window], size: int, folder: Pa
     of_split = [window for window in windows if window.split == split]
     for _, name, part in _parts(of_split):
         data = (folder / name).read_bytes()
-        codes = pq.read_table(pa.BufferReader(data), columns=["codes"]).column("codes").combine_chunks()
+        codes = table_of(data, ["codes"]).column("codes").combine_chunks()
         counts[:size] += np.bincount(codes.flatten().to_numpy(zero_copy_only=False), minlength=size)
         parts.append({"file": name, "windows": len(part), "sha256": sha256_hex(data)})
     counts[size] = len(of_split)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -111,8 +112,11 @@ def _row(cells: list[str]) -> IndexRow | str | None:
     if parts and parts[0] in _FOLDERS:
         parts = parts[1:]
     name = new_name.removesuffix(".npy")
-    if len(parts) < 2 or not name:
-        return f"names no file or no id ({source!r}, {new_name!r})"
+    if len(parts) < 2 or ".." in parts:
+        return f"names no AMASS file ({source!r})"
+    # The id becomes part of a path (texts/<id>.txt), so nothing else may stand there.
+    if not re.fullmatch(r"M?\d{6}", name):
+        return f"names no id of six digits ({new_name!r})"
     if parts[0].lower() == "humanact12":
         return IndexRow(name, None, start, end)
     if start < 0 or end <= start:

@@ -14,6 +14,7 @@ from motionunion.clip import Annotation, RawClip
 from motionunion.errors import ClipError, MotionUnionError, SourceFormatError
 from motionunion.sources.base import Claim, Folder, Reading, ReadOptions
 from motionunion.sources.humanml3d import HumanML3D
+from motionunion.sources.humanml3d_index import read_index
 
 Writer = Callable[..., Path]
 READER = HumanML3D()
@@ -134,7 +135,6 @@ def test_an_id_without_features_annotates_its_stretch_of_the_amass_file(
 
 
 def test_every_index_frame_is_a_whole_twentieth_of_a_second(real_data: Path) -> None:
-    from motionunion.sources.humanml3d_index import read_index
 
     rows = read_index(real_data / "humanml3d/index.csv").rows
     times = np.array([row.interval_s for row in rows.values() if row.uid is not None]) * 20
@@ -316,3 +316,14 @@ def test_real_joints_and_decoded_joints_agree(real_data: Path, tmp_path: Path, w
     for key, raw in readings(write_humanml3d(tmp_path, features=arrays)):
         assert isinstance(raw, RawClip)
         np.testing.assert_allclose(raw.joints_TJ3, np.load(real_data / f"humanml3d/new_joints/{key}.npy"), atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "line", ["./pose_data/CMU/01/01_01_poses.npy,0,60,../../6.npy", "../../etc/passwd.npy,0,60,000001.npy"]
+)
+def test_an_index_line_that_leads_out_of_the_folder_is_refused(tmp_path: Path, line: str) -> None:
+    path = tmp_path / "index.csv"
+    path.write_text(f"source_path,start_frame,end_frame,new_name\n{line}\n")
+    index = read_index(path)
+    assert not index.rows
+    assert list(index.bad) == [2]

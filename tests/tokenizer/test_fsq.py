@@ -18,7 +18,7 @@ def test_every_code_of_every_level_set_round_trips(nominal: int) -> None:
     assert torch.equal(fsq.indices(fsq.dequantize(codes)), codes)
 
 
-# True sizes: products worked out by hand from models.md 1.3.
+# True sizes: the products of the levels, worked out by hand.
 @pytest.mark.parametrize(
     ("nominal", "size"),
     [(256, 240), (512, 512), (1024, 1000), (2048, 1920), (4096, 4375), (8192, 8000), (16384, 15360), (32768, 32768),

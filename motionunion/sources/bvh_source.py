@@ -6,6 +6,7 @@ A data set adds what is its own: unit, names, labels, captions, what counts as o
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -42,7 +43,7 @@ class Description:
     """Label files that cannot be read."""
 
 
-class BvhSource:
+class BvhSource(ABC):
     """A data set of one BVH file per clip, known by its skeleton."""
 
     version = 1
@@ -105,9 +106,9 @@ class BvhSource:
         """Address that captions of other layers name the file by."""
         return f"{self.name}/{stem.lower()}"
 
+    @abstractmethod
     def describe(self, ref: ClipRef, bvh: Bvh) -> Description:
         """What is known about a clip besides its motion."""
-        raise NotImplementedError
 
     def read(self, ref: ClipRef, options: ReadOptions) -> RawClip:
         """Read one file. Raises `SourceFormatError`, or `ClipError` where bones of a rigid skeleton change."""

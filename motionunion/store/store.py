@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import polars
 
 _ABOUT = "store.json"
+_FOLDERS = ("commits", "shards", "index", "cache")
 Answer = TypeVar("Answer")
 
 
@@ -61,7 +62,7 @@ def open_store(path: str | Path, create: bool = False, *, storage: Storage | Non
 
 def refuse_other_files(root: Path) -> None:
     """Raises `StoreError` where a folder holds something, for one in which there is no store yet."""
-    if root.exists() and any(not entry.name.startswith(TEMPORARY_PREFIX) for entry in root.iterdir()):
+    if root.exists() and not all(map(_left_by_a_killed_start, root.iterdir())):
         raise StoreError(f"{root}: holds other files and no store.json; name a new or empty folder with --store")
 
 
@@ -70,12 +71,19 @@ def _create(root: Path, storage: Storage) -> dict[str, Any]:
 
     try:
         refuse_other_files(root)
-        for folder in ("commits", "shards", "index", "cache"):
+        for folder in _FOLDERS:
             (root / folder).mkdir(parents=True, exist_ok=True)
         storage.put_if_absent(_ABOUT, seal({"format": FORMAT_VERSION, "uuid": str(uuid.uuid4())}))
         return unseal(_ABOUT, storage.get(_ABOUT))  # another process may have been first
     except OSError as error:
         raise storage_trouble(root, error, 0) from error
+
+
+def _left_by_a_killed_start(entry: Path) -> bool:
+    """True for what is there when the very first run was killed before `store.json` was written."""
+    if entry.name.startswith(TEMPORARY_PREFIX):
+        return True
+    return entry.name in _FOLDERS and entry.is_dir() and not any(entry.iterdir())
 
 
 class Store:

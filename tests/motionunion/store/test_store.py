@@ -204,3 +204,17 @@ def test_a_newest_commit_that_went_missing_is_not_passed_over(desk, make_clip):
     assert open_store(desk.path).commit == 1
     (desk.path / "commits" / "_latest").write_text("no number")
     assert open_store(desk.path).commit == 1
+
+
+def test_a_start_that_was_killed_before_store_json_is_begun_again(tmp_path):
+    for name in ("commits", "shards"):
+        (tmp_path / "store" / name).mkdir(parents=True)
+    (tmp_path / "store" / ".tmp-0123").write_bytes(b"half a file")
+    assert open_store(tmp_path / "store", create=True).commit == 0
+
+
+def test_a_folder_of_other_things_named_like_ours_is_left_alone(tmp_path):
+    (tmp_path / "store" / "cache").mkdir(parents=True)
+    (tmp_path / "store" / "cache" / "photo.jpg").write_bytes(b"")
+    with pytest.raises(StoreError, match="holds other files"):
+        open_store(tmp_path / "store", create=True)

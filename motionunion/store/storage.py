@@ -1,4 +1,4 @@
-"""The four operations by which a store keeps bytes, and the one on local disk.
+"""The six operations by which a store keeps bytes, and those of a local folder.
 
 Names are relative, with slashes (`shards/clips-....parquet`). What a writer promises depends on two of them alone:
 `put_if_absent` decides a race between two writers, and whatever it or `put` has returned from survives a power cut.
@@ -10,6 +10,7 @@ import errno
 import os
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -20,20 +21,40 @@ TEMPORARY_IS_OLD_S = 6 * 3600.0
 """No write of one file takes this long; a temporary file older than this belongs to nobody."""
 
 
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A file as a listing shows it."""
+
+    name: str
+    size: int
+    modified: float
+    """Seconds since 1970, by the clock of whoever keeps the file."""
+
+
 class Storage(Protocol):
     """Where a store's files lie. Crosses process borders, hence picklable."""
+
+    @property
+    def url(self) -> str:
+        """What a person calls the place: a path, or `s3://bucket/prefix`."""
 
     def get(self, name: str) -> bytes:
         """All bytes of a file. Raises `FileNotFoundError`."""
 
+    def get_range(self, name: str, start: int, length: int) -> bytes:
+        """Some bytes of a file; fewer than `length` only where it ends. Raises `FileNotFoundError`."""
+
     def put(self, name: str, data: bytes) -> None:
-        """Write a file whole, over an older one of that name."""
+        """Write a file whole, over an older one of that name, which readers see whole until then."""
 
     def put_if_absent(self, name: str, data: bytes) -> bool:
-        """Write a file whole, unless the name is taken; says whether this call wrote it."""
+        """Write a file whole, unless the name is taken; says whether it now holds this call's bytes by this call's doing."""
 
-    def list(self, prefix: str) -> Iterator[str]:
-        """Names below a prefix that ends in `/`, sorted; temporary files left out."""
+    def list(self, prefix: str, after: str = "") -> Iterator[Entry]:
+        """Files whose names begin with a prefix and sort behind `after`, sorted by name; temporary files left out."""
+
+    def delete(self, name: str) -> None:
+        """Remove a file; one that is not there is no error."""
 
 
 class LocalStorage:
@@ -42,12 +63,21 @@ class LocalStorage:
     def __init__(self, root: Path) -> None:
         self.root = root
 
+    @property
+    def url(self) -> str:
+        return str(self.root)
+
     def path(self, name: str) -> Path:
         """Where a name lies on disk."""
         return self.root / name
 
     def get(self, name: str) -> bytes:
         return self.path(name).read_bytes()
+
+    def get_range(self, name: str, start: int, length: int) -> bytes:
+        with self.path(name).open("rb") as file:
+            file.seek(start)
+            return file.read(length)
 
     def put(self, name: str, data: bytes) -> None:
         path = self.path(name)
@@ -72,13 +102,25 @@ class LocalStorage:
         fsync_directory(path.parent)
         return True
 
-    def list(self, prefix: str) -> Iterator[str]:
-        folder = self.path(prefix)
+    def list(self, prefix: str, after: str = "") -> Iterator[Entry]:
+        folder = self.path(prefix.rpartition("/")[0])
         if not folder.is_dir():
             return
         for path in sorted(folder.rglob("*")):
-            if path.is_file() and not path.name.startswith(TEMPORARY_PREFIX):
-                yield path.relative_to(self.root).as_posix()
+            name = path.relative_to(self.root).as_posix()
+            if name > after and name.startswith(prefix) and not path.name.startswith(TEMPORARY_PREFIX):
+                try:
+                    status = path.stat()
+                except FileNotFoundError:
+                    continue  # removed since the folder was listed
+                if path.is_file():
+                    yield Entry(name, status.st_size, status.st_mtime)
+
+    def delete(self, name: str) -> None:
+        path = self.path(name)
+        path.unlink(missing_ok=True)
+        if path.parent.is_dir():
+            fsync_directory(path.parent)
 
     def clean_temporary(self, older_than_s: float = TEMPORARY_IS_OLD_S) -> int:
         """Remove temporary files that a killed writer left long ago; a younger one may belong to a writer at work."""

@@ -39,7 +39,7 @@ $(VENV)/.demo-installed: pyproject.toml constraints.txt | $(BIN)/python
 	@touch $@
 
 $(VENV)/.test-installed: pyproject.toml constraints.txt | $(BIN)/python
-	$(PIP) install --quiet --constraint constraints.txt --editable ".[train,smpl,text,dev]"
+	$(PIP) install --quiet --constraint constraints.txt --editable ".[train,smpl,text,s3,ray,dev]"
 	@touch $@
 
 clean:

@@ -24,7 +24,8 @@ import numpy.typing as npt
 
 from motionunion.clip import Clip
 from motionunion.digest import canonical_json, fsync_directory, sha256_hex, write_atomic
-from motionunion.engine import ProcessPool, Serial
+from motionunion.engines.process_pool import ProcessPool
+from motionunion.engines.serial import Serial
 from motionunion.errors import ClipError, MissingInput, StoreError
 from motionunion.features import FORMAT, META, SPANS, VALUES, FeatureSet
 from motionunion.progress import Progress

@@ -14,7 +14,9 @@ from types import FrameType, TracebackType
 from typing import Any
 
 from motionunion.body_models import existing_folder
-from motionunion.engine import Executor, ProcessPool, Serial
+from motionunion.engines.process_pool import ProcessPool
+from motionunion.engines.protocol import Executor
+from motionunion.engines.serial import Serial
 from motionunion.errors import StoreError
 from motionunion.ingest.plan import Task, cut_tasks, list_claims
 from motionunion.ingest.preflight import Plan, look_ahead
@@ -114,7 +116,7 @@ def ingest(
     opened = store if isinstance(store, Store) else open_store(store, create=True)
     for claim in detection.claims:
         progress.note(f"recognised {claim.source} in {claim.root} ({len(claim.files) + len(claim.sidecars):,} files)")
-    result = IngestResult(store=str(opened.root), skipped=[skip.to_json() for skip in detection.skipped])
+    result = IngestResult(store=opened.url, skipped=[skip.to_json() for skip in detection.skipped])
     committer = _committer(opened, paths)
     try:
         tasks, result.standing_rejects = _outstanding(detection, options, opened, committer, result)
@@ -134,12 +136,12 @@ def ingest(
             committer.flush()
         progress.finish()
     except OSError as error:
-        raise storage_trouble(opened.root, error, committer.state.number) from error
+        raise storage_trouble(opened.url, error, committer.state.number) from error
     finally:
         committer.close()
     if interrupt.asked:
         raise KeyboardInterrupt
-    with Store(opened.root, opened.storage, opened.uuid, committer.state) as now:
+    with Store(opened.storage, opened.uuid, committer.state.head) as now:
         result.commit, result.fingerprint = now.commit, now.fingerprint()
     return result
 
@@ -170,13 +172,13 @@ def _options(body_models: str | Path | None) -> ReadOptions:
 
 
 def _committer(store: Store, paths: Sequence[str | Path]) -> Committer:
-    if not os.access(store.root, os.W_OK):
+    if isinstance(store.storage, LocalStorage) and not os.access(store.storage.root, os.W_OK):
         raise StoreError(
-            f"{store.root}: no permission to write; change the folder's owner or mode, or name another store with --store"
+            f"{store.url}: no permission to write; change the folder's owner or mode, or name another store with --store"
         )
     if isinstance(store.storage, LocalStorage):
         store.storage.clean_temporary()
-    return Committer(store.root, store.storage, f"ingest {', '.join(Path(path).name for path in paths)}")
+    return Committer(store.storage, f"ingest {', '.join(Path(path).name for path in paths)}")
 
 
 def _outstanding(

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from motionunion.engine import ProcessPool, Serial
+from motionunion.engines.process_pool import ProcessPool
+from motionunion.engines.serial import Serial
 from motionunion.errors import MissingInput
 from motionunion.progress import Progress
 from motionunion.sample.annotations import Annotated, write_annotations

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from motionunion.engine import Serial
+from motionunion.engines.serial import Serial
 from motionunion.ingest.run import ingest
 from motionunion.store.check import check_store
 from motionunion.store.store import open_store

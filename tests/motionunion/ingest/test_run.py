@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 import motionunion.ingest.plan as plan_module
-from motionunion.engine import Done, ProcessPool, Serial
+from motionunion.engines.process_pool import ProcessPool
+from motionunion.engines.protocol import Done
+from motionunion.engines.serial import Serial
 from motionunion.errors import MissingInput, StoreError, UsageError
 from motionunion.ingest.run import dry_run, ingest
 from motionunion.store.check import check_store

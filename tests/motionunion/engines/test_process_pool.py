@@ -6,7 +6,8 @@ from collections import deque
 
 import pytest
 
-from motionunion.engine import ProcessPool, Serial
+from motionunion.engines.process_pool import ProcessPool
+from motionunion.engines.serial import Serial
 from motionunion.errors import SourceFormatError
 
 # The workers are new processes that import nothing of this file, so the work is a builtin: `eval` does anything.

@@ -1,8 +1,4 @@
-"""Who runs the tasks: this process, or several. An engine only schedules; what a task does is the task's.
-
-Engines take tasks one by one from a queue that their caller holds: clearing it makes them finish what is in hand, and
-adding to it gives them more.
-"""
+"""In worker processes, one task in hand for each: a death costs one task."""
 
 from __future__ import annotations
 
@@ -13,46 +9,13 @@ import signal
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any
 
-T = TypeVar("T")
-R = TypeVar("R")
+from motionunion.engines.protocol import ATTEMPTS, Done, R, T
 
-_ATTEMPTS = 2
-"""A task whose worker dies is given to another one once."""
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
-
-
-@dataclass(frozen=True, slots=True)
-class Done(Generic[T, R]):
-    """A task that has ended: with a result, or by the death of its worker."""
-
-    task: T
-    result: R | None
-    died: str | None = None
-    """How the worker died, where it did."""
-
-
-class Executor(Protocol):
-    """Runs tasks, in any order, and says when each has ended."""
-
-    def run(self, work: Callable[[T], R], tasks: deque[T]) -> Iterator[Done[T, R]]:
-        """Do `work` for every task in the queue, and for those that come into it meanwhile.
-
-        An exception of `work` ends the run and is raised here. Closing the iterator stops all workers.
-        """
-
-
-class Serial:
-    """In this process, one after the other."""
-
-    def run(self, work: Callable[[T], R], tasks: deque[T]) -> Iterator[Done[T, R]]:
-        while tasks:
-            task = tasks.popleft()
-            yield Done(task, work(task))
 
 
 class ProcessPool:
@@ -75,7 +38,7 @@ class ProcessPool:
                     except (EOFError, OSError):
                         workers.remove(worker)
                         how = worker.bury()
-                        if attempt < _ATTEMPTS:
+                        if attempt < ATTEMPTS:
                             again.append((task, attempt + 1))
                         else:
                             yield Done(task, None, how)

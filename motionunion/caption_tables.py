@@ -85,7 +85,7 @@ def import_captions(store: str | Path, path: Path, layer: str = DEFAULT_LAYER) -
         ambiguous = tuple(name for name, uids in found.items() if len(uids) > 1)
         if not captions:
             raise MissingInput(
-                f"{path}: none of its {len(found)} names ({next(iter(found))!r}, ...) is a clip of {opened.root}; ingest "
+                f"{path}: none of its {len(found)} names ({next(iter(found))!r}, ...) is a clip of {opened.url}; ingest "
                 'the motion first, or see `motionunion query "select uid from clips"` for the names there are'
             )
         commit = opened.append(

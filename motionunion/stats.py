@@ -43,7 +43,7 @@ def summarise(store: Store) -> dict[str, Any]:
         source["share"] = source["hours"] / total["hours"] if total["hours"] else 0.0
         source["rejects_share"] = source["rejects"] / files[source["source"]]
     return {
-        "store": str(store.root),
+        "store": store.url,
         "commit": store.commit,
         "fingerprint": store.fingerprint(),
         **total,

@@ -12,7 +12,8 @@ from motionunion.ingest.plan import Listed, cut_tasks, list_claims
 from motionunion.sources import Claim, ReadOptions
 from motionunion.sources.detect import Detection
 from motionunion.store.ledger import Ledger
-from motionunion.store.storage import LocalStorage
+from motionunion.store.location import storage_at
+from motionunion.store.storage import Storage
 from motionunion.store.store import Store, open_store, refuse_other_files
 
 # Coarse, and meant to be: megabytes of input a second on one core of a laptop, and bytes kept per byte read. Text
@@ -62,22 +63,22 @@ def look_ahead(detection: Detection, store: str | Path, options: ReadOptions, jo
     """The plan of a run over a detection. Reads names and sizes only, and the store where there is one."""
     opened = _existing(store)
     try:
-        return _plan(detection, Path(store).expanduser(), opened, options, jobs)
+        return _plan(detection, storage_at(store), opened, options, jobs)
     finally:
         if opened is not None:
             opened.close()
 
 
-def _plan(detection: Detection, root: Path, opened: Store | None, options: ReadOptions, jobs: int) -> Plan:
+def _plan(detection: Detection, storage: Storage, opened: Store | None, options: ReadOptions, jobs: int) -> Plan:
     listing, doubles = list_claims(detection.claims, options)
     known: Collection[tuple[str, str]] = ()
     if opened is not None:
-        ledger = Ledger(opened.root, opened.state)
+        ledger = Ledger(opened.storage, opened.state)
         known = ledger.up_to_date([listed.covered("") for listed in listing])
         ledger.close()
     tasks = [
         task
-        for task in cut_tasks(listing, options, LocalStorage(root))
+        for task in cut_tasks(listing, options, storage)
         if any((listed.ref.source, listed.ref.key) not in known for listed in task.files)
     ]
     plans: dict[str, SourcePlan] = {}
@@ -90,7 +91,7 @@ def _plan(detection: Detection, root: Path, opened: Store | None, options: ReadO
     for task in tasks:
         _estimate(plans[task.source], task.files)
     return Plan(
-        store=str(root),
+        store=storage.url,
         exists=opened is not None,
         jobs=jobs,
         tasks=len(tasks),
@@ -104,7 +105,7 @@ def _existing(store: str | Path) -> Store | None:
     try:
         return open_store(store)
     except MissingInput:
-        refuse_other_files(Path(store).expanduser())
+        refuse_other_files(storage_at(store))
         return None
 
 

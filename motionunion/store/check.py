@@ -16,11 +16,12 @@ import pyarrow.parquet as pq
 from motionunion.digest import sha256_hex
 from motionunion.errors import MotionUnionError, StoreError
 from motionunion.progress import SILENT, Progress
-from motionunion.store.commits import State, latest_number, read_commit, read_state, unseal
+from motionunion.store.commits import LATEST, State, latest_number, read_commit, read_state, unseal
 from motionunion.store.index import TABLES, index_in_memory, index_path, read_index
+from motionunion.store.location import derived_folder, storage_at
 from motionunion.store.schema import SCHEMAS, row_content
-from motionunion.store.shards import Shard, footer_sha256, read_rows
-from motionunion.store.storage import LocalStorage, Storage
+from motionunion.store.shards import Shard, footer_sha256, table_rows
+from motionunion.store.storage import Storage
 
 
 @dataclass(slots=True, kw_only=True)
@@ -56,31 +57,32 @@ def check_store(path: str | Path, progress: Progress = SILENT) -> CheckReport:
     Raises:
         MissingInput: There is no store at the path.
     """
-    root = Path(path).expanduser()
-    report = CheckReport(store=str(root))
-    storage = LocalStorage(root)
-    if not (root / "store.json").exists() or not root.is_dir():
-        from motionunion.store.store import open_store
+    from motionunion.store.store import open_store
 
-        open_store(root)  # says which kind of nothing this is
+    storage = storage_at(path)
+    report = CheckReport(store=storage.url)
     try:
-        unseal("store.json", storage.get("store.json"))
+        about = unseal("store.json", storage.get("store.json"))
+    except (FileNotFoundError, NotADirectoryError):
+        open_store(path)  # says which kind of nothing this is
+        raise
     except StoreError as error:
         report.found("store.json", str(error))
+        return report
     state = _check_commits(storage, report)
     if state is None:
         return report
     sound: set[str] = set()
     progress.start("check", sum(shard.bytes for shard in state.shards.values()) / 1e6, "MB")
     for name, shard in sorted(state.shards.items()):
-        if _check_shard(storage, root, shard, report):
+        if _check_shard(storage, shard, report):
             sound.add(name)
         progress.advance(shard.bytes / 1e6, damaged=len(report.damage))
     progress.finish()
     _list_dangling(storage, state, report)
     if len(sound) == len(state.shards):
-        _check_receipts(root, state, report)
-        _check_index(root, state, report)
+        _check_receipts(storage, state, report)
+        _check_index(derived_folder(storage, about["uuid"]) / "index", storage, state, report)
     return report
 
 
@@ -103,9 +105,9 @@ def _check_commits(storage: Storage, report: CheckReport) -> State | None:
         if number > 1 and parent and commit["parent"] != parent:
             report.found(f"commits/{number:020d}.json", "does not follow the commit before it")
         parent = commit["digest"]
-    for name in storage.list("commits/"):
-        if name != "commits/_latest" and not name.endswith(".json"):
-            report.found(name, "no commit, and nothing else belongs here")
+    for entry in storage.list("commits/"):
+        if entry.name != LATEST and not entry.name.endswith(".json"):
+            report.found(entry.name, "no commit, and nothing else belongs here")
     try:
         return read_state(storage) if report.sound else None
     except StoreError as error:
@@ -113,7 +115,7 @@ def _check_commits(storage: Storage, report: CheckReport) -> State | None:
         return None
 
 
-def _check_shard(storage: Storage, root: Path, shard: Shard, report: CheckReport) -> bool:
+def _check_shard(storage: Storage, shard: Shard, report: CheckReport) -> bool:
     """Verify one shard's bytes, columns and rows."""
     name = f"shards/{shard.name}"
     before = len(report.damage)
@@ -136,7 +138,7 @@ def _check_shard(storage: Storage, root: Path, shard: Shard, report: CheckReport
             if file.metadata.num_rows != shard.rows:
                 report.found(name, f"has {file.metadata.num_rows} rows, {shard.rows} committed")
         if shard.kind == "clips" and len(report.damage) == before:
-            for group, row in _numbered(root / name):
+            for group, row in _numbered(data):
                 report.clips += 1
                 if row_content(row) != row["content"] or row["row_group"] != group:
                     report.found(
@@ -147,24 +149,38 @@ def _check_shard(storage: Storage, root: Path, shard: Shard, report: CheckReport
     return len(report.damage) == before
 
 
-def _numbered(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    groups = pq.read_metadata(path).num_row_groups
-    for group in range(groups):
-        for row in read_rows(path, group):
-            yield group, row
+def _numbered(data: bytes) -> Iterator[tuple[int, dict[str, Any]]]:
+    with pq.ParquetFile(pa.BufferReader(data), page_checksum_verification=True) as file:
+        for group in range(file.num_row_groups):
+            for row in table_rows(file.read_row_group(group, use_threads=False)):
+                yield group, row
 
 
 def _list_dangling(storage: Storage, state: State, report: CheckReport) -> None:
-    report.dangling = [name for name in storage.list("shards/") if name.removeprefix("shards/") not in state.shards]
+    report.dangling = [
+        entry.name for entry in storage.list("shards/") if entry.name.removeprefix("shards/") not in state.shards
+    ]
 
 
-def _check_receipts(root: Path, state: State, report: CheckReport) -> None:
+def _check_receipts(storage: Storage, state: State, report: CheckReport) -> None:
     """Every live receipt finds the rows that it speaks of, and no more."""
-    with contextlib.closing(index_in_memory(root, state)) as index:
+    with contextlib.closing(index_in_memory(storage, state)) as index:
         for kind, table, expected in (
-            ("clips", "clips", 'SELECT source, "key", count(*) FROM holding WHERE clip_id IS NOT NULL GROUP BY ALL'),
-            ("captions", "live_captions", 'SELECT source, "key", captions FROM holding WHERE captions > 0'),
-            ("segments", "live_segments", 'SELECT source, "key", segments FROM holding WHERE segments > 0'),
+            (
+                "clips",
+                "clips",
+                "SELECT source, \"key\", count(*) FROM holding WHERE clip_id IS NOT NULL AND outcome <> 'dropped' GROUP BY ALL",
+            ),
+            (
+                "captions",
+                "live_captions",
+                'SELECT source, "key", captions FROM holding WHERE captions > 0 AND captions_shard IS NOT NULL',
+            ),
+            (
+                "segments",
+                "live_segments",
+                'SELECT source, "key", segments FROM holding WHERE segments > 0 AND segments_shard IS NOT NULL',
+            ),
         ):
             held = f'SELECT source, "key", count(*) FROM {table} GROUP BY ALL'
             for one, other in ((expected, held), (held, expected)):
@@ -172,9 +188,9 @@ def _check_receipts(root: Path, state: State, report: CheckReport) -> None:
                     report.found(f"receipt of {source} {key}", f"{count} {kind} and their receipt disagree")
 
 
-def _check_index(root: Path, state: State, report: CheckReport) -> None:
+def _check_index(folder: Path, storage: Storage, state: State, report: CheckReport) -> None:
     """The index file, where there is one, says the same as one built anew."""
-    path = index_path(root, state)
+    path = index_path(folder, state.head)
     if not path.exists():
         return
     try:
@@ -182,7 +198,7 @@ def _check_index(root: Path, state: State, report: CheckReport) -> None:
     except duckdb.Error as error:
         report.found(f"index/{path.name}", f"is damaged ({error}); delete it, it is rebuilt")
         return
-    with contextlib.closing(written), contextlib.closing(index_in_memory(root, state)) as fresh:
+    with contextlib.closing(written), contextlib.closing(index_in_memory(storage, state)) as fresh:
         for table in (*TABLES, "about"):
             counts = [_rows_of(connection, table) for connection in (written, fresh)]
             if counts[0] != counts[1]:

@@ -1,26 +1,43 @@
 """The chain of commits: small JSON files, written only if absent, each with its own digest and its parent's.
 
-The highest number is the store. `commits/_latest` is a hint for storages where listing is slow, never the truth.
-A commit lists the shards it adds and removes; the first one and every 32nd list all shards as well (a checkpoint),
-so that opening a store reads at most 32 files.
+The highest number is the store. `commits/_latest` is a hint, never the truth; one that names a commit which is gone tells
+of a loss. A commit lists the shards it adds and removes; the first one, every 32nd, and one of many changes name a
+checkpoint as well: a Parquet file with all shards, so that opening a store reads few files however long its history.
+
+Format 1 kept its checkpoints inside the commits, and its hint was a bare number; both are still read.
 """
 
 from __future__ import annotations
 
 import json
+import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 from motionunion.digest import canonical_json, sha256_hex
-from motionunion.errors import StoreError
+from motionunion.errors import MissingInput, StoreError
+from motionunion.store.checkpoints import read_checkpoint, write_checkpoint
 from motionunion.store.shards import Shard
 from motionunion.store.storage import Storage
 
 CHECKPOINT_EVERY = 32
-FORMAT_VERSION = 1
-_LATEST = "commits/_latest"
+_MANY_CHANGES = 4096
+FORMAT_VERSION = 2
+READABLE_FORMATS = (1, 2)
+LATEST = "commits/_latest"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Head:
+    """One commit, without its shards: all that a reader of the index needs."""
+
+    number: int = 0
+    """0 is the empty store, before any commit."""
+    digest: str = ""
+    horizon: int = 1
+    """The lowest commit whose state can still be opened."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,22 +45,30 @@ class State:
     """What one commit holds: every shard with the number of the commit that added it (latest, where added again)."""
 
     number: int = 0
-    """0 is the empty store, before any commit."""
     digest: str = ""
+    horizon: int = 1
     shards: dict[str, Shard] = field(default_factory=dict)
     since: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def head(self) -> Head:
+        """This commit without its shards."""
+        return Head(number=self.number, digest=self.digest, horizon=self.horizon)
 
     def of_kind(self, kind: str) -> list[Shard]:
         """Shards of one kind, sorted by name."""
         return [shard for _, shard in sorted(self.shards.items()) if shard.kind == kind]
 
-    def after(self, number: int, digest: str, added: Sequence[Shard], removed: Sequence[str]) -> State:
+    def after(
+        self, number: int, digest: str, added: Sequence[Shard], removed: Sequence[str], horizon: int | None = None
+    ) -> State:
         """The state that a commit on top of this one makes."""
-        shards = {name: shard for name, shard in self.shards.items() if name not in set(removed)}
+        gone = set(removed)
+        shards = {name: shard for name, shard in self.shards.items() if name not in gone}
         since = {name: self.since[name] for name in shards}
         for shard in added:
             shards[shard.name], since[shard.name] = shard, number
-        return State(number=number, digest=digest, shards=shards, since=since)
+        return State(number=number, digest=digest, horizon=horizon or self.horizon, shards=shards, since=since)
 
 
 def commit_name(number: int) -> str:
@@ -62,11 +87,12 @@ def unseal(name: str, data: bytes) -> dict[str, Any]:
         value = json.loads(data)
         digest = value.pop("digest")
         intact = digest == sha256_hex(canonical_json(value)) and data == seal(value)
-    except (ValueError, KeyError, AttributeError, TypeError):
+    except (ValueError, KeyError, AttributeError, TypeError, RecursionError):
         intact = False
     if not intact:
         raise StoreError(
-            f"{name}: damaged, its contents do not have the digest it carries; restore this file from a backup"
+            f"{name}: damaged, its contents do not have the digest it carries; restore this file from a backup, or try "
+            "`motionunion check --repair`"
         )
     return {**value, "digest": digest}
 
@@ -76,31 +102,45 @@ def latest_number(storage: Storage) -> int:
 
     Raises `StoreError` where `commits/_latest` knows a newer one: what went missing at the end of the chain breaks no link.
     """
-    hint = _hint(storage)  # before listing, for a commit comes before its hint
-    newest = 0
-    for name in storage.list("commits/"):
-        stem = name.removeprefix("commits/").removesuffix(".json")
-        if name.endswith(".json") and len(stem) == 20 and stem.isdigit():
-            newest = max(newest, int(stem))
+    hint = read_hint(storage)  # before listing, for a commit comes before its hint
+    # A commit that the hint names may be missed only by being gone: then everything is listed, to say what is left.
+    newest = max(commit_numbers(storage, hint - 1), default=0) or max(commit_numbers(storage), default=0)
     if hint > newest:
         raise StoreError(
-            f"{commit_name(hint)}: missing, though {_LATEST} names it; restore this file from a backup, or delete {_LATEST} to "
+            f"{commit_name(hint)}: missing, though {LATEST} names it; restore this file from a backup, or delete {LATEST} to "
             f"go on from commit {newest}"
         )
     return newest
 
 
-def _hint(storage: Storage) -> int:
-    """What `commits/_latest` says; 0 where it says nothing that can be read."""
+def commit_numbers(storage: Storage, after: int = 0) -> list[int]:
+    """Numbers of the commits that are there, above one, in order."""
+    numbers = []
+    for entry in storage.list("commits/", after=commit_name(after) if after > 0 else ""):
+        stem = entry.name.removeprefix("commits/").removesuffix(".json")
+        if entry.name.endswith(".json") and len(stem) == 20 and stem.isdigit():
+            numbers.append(int(stem))
+    return numbers
+
+
+def read_hint(storage: Storage) -> int:
+    """What `commits/_latest` says; 0 where there is none, or none that can be read (`check` tells of it)."""
     try:
-        text = storage.get(_LATEST).decode("ascii", "replace").strip()
-    except FileNotFoundError:
+        return parse_hint(storage.get(LATEST))
+    except (FileNotFoundError, StoreError):
         return 0
-    return int(text) if text.isascii() and text.isdigit() and len(text) <= 20 else 0
+
+
+def parse_hint(data: bytes) -> int:
+    """The number that a hint holds. Raises `StoreError` where it is damaged."""
+    text = data.decode("ascii", "replace").strip()
+    if text.isascii() and text.isdigit() and len(text) <= 20:
+        return int(text)  # format 1
+    return int(unseal(LATEST, data)["number"])
 
 
 def read_commit(storage: Storage, number: int) -> dict[str, Any]:
-    """One commit, its digest verified."""
+    """One commit, its digest verified, in the terms of the newest format."""
     name = commit_name(number)
     try:
         commit = unseal(name, storage.get(name))
@@ -108,11 +148,40 @@ def read_commit(storage: Storage, number: int) -> dict[str, Any]:
         raise StoreError(
             f"{name}: missing, though later commits build on it; restore this file from a backup"
         ) from None
-    if commit["format"] != FORMAT_VERSION:
-        raise StoreError(f"{name}: written in format {commit['format']}; this version reads format {FORMAT_VERSION}")
+    if commit["format"] not in READABLE_FORMATS:
+        raise StoreError(f"{name}: written in format {commit['format']}; this version reads up to {FORMAT_VERSION}")
     if commit["number"] != number:
         raise StoreError(f"{name}: says that it is commit {commit['number']}; restore this file from a backup")
-    return commit
+    return {"horizon": 1, "repaired": False, **commit}
+
+
+def read_head(storage: Storage, at: int | None = None) -> Head:
+    """The newest commit, or that of a number.
+
+    Raises:
+        MissingInput: If there is no commit of that number.
+        StoreError: If its state was given up, or the commit is damaged.
+    """
+    newest = latest_number(storage)
+    if newest == 0 and not at:
+        return Head()
+    if at is not None and not 1 <= at <= newest:
+        raise MissingInput(
+            f"{storage.url}: has no commit {at}; there are 1 to {newest}, and `motionunion log` lists them"
+        )
+    head = _head(read_commit(storage, newest))
+    if at is None or at == newest:
+        return head
+    if at < head.horizon:
+        raise StoreError(
+            f"{storage.url}: the state of commit {at} was given up by `motionunion gc`; the oldest that is kept is "
+            f"{head.horizon}"
+        )
+    return _head(read_commit(storage, at))
+
+
+def _head(commit: dict[str, Any]) -> Head:
+    return Head(number=commit["number"], digest=commit["digest"], horizon=commit["horizon"])
 
 
 def read_state(storage: Storage, number: int | None = None) -> State:
@@ -126,48 +195,67 @@ def read_state(storage: Storage, number: int | None = None) -> State:
     state = State()
     for commit in reversed(chain):
         if commit["checkpoint"] is not None:
-            shards = [(_shard(entry), int(entry["since"])) for entry in commit["checkpoint"]]
+            shards, since = read_checkpoint(storage, commit["checkpoint"])
             state = State(
                 number=commit["number"],
                 digest=commit["digest"],
-                shards={shard.name: shard for shard, _ in shards},
-                since={shard.name: since for shard, since in shards},
+                horizon=commit["horizon"],
+                shards=shards,
+                since=since,
             )
             continue
         if commit["parent"] != state.digest:
             raise StoreError(
                 f"{commit_name(commit['number'])}: does not follow the commit before it; restore both from a backup"
             )
-        added = [_shard(entry) for entry in commit["added"]]
-        state = state.after(commit["number"], commit["digest"], added, commit["removed"])
+        added = [Shard.of_json(entry) for entry in commit["added"]]
+        state = state.after(commit["number"], commit["digest"], added, commit["removed"], commit["horizon"])
     return state
 
 
 def write_commit(
-    storage: Storage, parent: State, added: Sequence[Shard], removed: Sequence[str], note: str
+    storage: Storage,
+    parent: State,
+    added: Sequence[Shard],
+    removed: Sequence[str],
+    note: str,
+    *,
+    horizon: int | None = None,
+    repaired: bool = False,
 ) -> State | None:
-    """Put the next commit on top of `parent`; None where another writer took the number first."""
+    """Put the next commit on top of `parent`; None where another writer took the number first.
+
+    Args:
+        storage: Where.
+        parent: The state that it changes.
+        added: Shards that are written already.
+        removed: Names of shards that go out.
+        note: For the log.
+        horizon: Give up the states of the commits below this number.
+        repaired: Its checkpoint is the whole truth; what lies before it may be damaged.
+    """
     number = parent.number + 1
     added = sorted(added, key=lambda shard: shard.name)
-    after = parent.after(number, "", added, removed)
+    after = parent.after(number, "", added, removed, horizon)
     checkpoint = None
-    if number == 1 or number % CHECKPOINT_EVERY == 0:
-        checkpoint = [{**shard.to_json(), "since": after.since[name]} for name, shard in sorted(after.shards.items())]
+    if number == 1 or number % CHECKPOINT_EVERY == 0 or repaired or len(added) + len(removed) > _MANY_CHANGES:
+        checkpoint = write_checkpoint(storage, number, after.shards, after.since)
     value = {
         "format": FORMAT_VERSION,
         "number": number,
         "parent": parent.digest,
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
         "note": note,
+        # No two writers ever write the same bytes: who finds them under the name wrote them.
+        "writer": secrets.token_hex(8),
         "added": [shard.to_json() for shard in added],
         "removed": sorted(removed),
         "checkpoint": checkpoint,
+        "horizon": after.horizon,
+        "repaired": repaired,
     }
     if not storage.put_if_absent(commit_name(number), seal(value)):
         return None
-    storage.put(_LATEST, f"{number}\n".encode())
-    return parent.after(number, sha256_hex(canonical_json(value)), added, removed)
-
-
-def _shard(entry: dict[str, Any]) -> Shard:
-    return Shard(**{name: entry[name] for name in ("name", "kind", "rows", "bytes", "sha256", "footer_sha256")})
+    digest = sha256_hex(canonical_json(value))
+    storage.put(LATEST, seal({"number": number, "commit": digest}))
+    return parent.after(number, digest, added, removed, horizon)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import errno
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 from motionunion.errors import StoreError
 from motionunion.store.commits import read_state, write_commit
@@ -25,10 +24,10 @@ _TRIES = 100
 class Committer:
     """Collects receipts, and commits them at most every 30 seconds, and at `flush`."""
 
-    def __init__(self, root: Path, storage: Storage, note: str, *, clock: Callable[[], float] = time.monotonic) -> None:
-        self._root, self._storage, self._note, self._clock = root, storage, note, clock
+    def __init__(self, storage: Storage, note: str, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._storage, self._note, self._clock = storage, note, clock
         self.state = read_state(storage)
-        self.ledger = Ledger(root, self.state)
+        self.ledger = Ledger(storage, self.state)
         self._waiting: list[Receipt] = []
         self._last = clock()
         self.commits: list[int] = []
@@ -56,10 +55,12 @@ class Committer:
                     return
                 self.ledger.close()
                 self.state = read_state(self._storage)
-                self.ledger = Ledger(self._root, self.state)
+                self.ledger = Ledger(self._storage, self.state)
         except OSError as error:
-            raise storage_trouble(self._root, error, self.state.number) from error
-        raise StoreError(f"{self._root}: other writers committed {_TRIES} times in between; run the same command again")
+            raise storage_trouble(self._storage.url, error, self.state.number) from error
+        raise StoreError(
+            f"{self._storage.url}: other writers committed {_TRIES} times in between; run the same command again"
+        )
 
     def close(self) -> None:
         self.ledger.close()
@@ -110,16 +111,16 @@ class Committer:
         return sort_covered(kept), ()
 
 
-def storage_trouble(root: Path, error: OSError, committed: int) -> StoreError:
+def storage_trouble(url: str, error: OSError, committed: int) -> StoreError:
     """What to tell a person when the store's disk refuses, by kind of refusal."""
     goes_on = f"Everything up to commit {committed} is safe; run the same command again to go on from there."
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return StoreError(
-            f"{root}: the disk is full. {goes_on} Make room first, or put the store elsewhere with --store."
+            f"{url}: the disk is full. {goes_on} Make room first, or put the store elsewhere with --store."
         )
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return StoreError(
-            f"{root}: no permission to write ({error.strerror}). {goes_on} Change the folder's owner or mode first, or "
+            f"{url}: no permission to write ({error.strerror}). {goes_on} Change the folder's owner or mode first, or "
             "put the store elsewhere with --store."
         )
-    return StoreError(f"{root}: {error.strerror or error}. {goes_on}")
+    return StoreError(f"{url}: {error.strerror or error}. {goes_on}")

@@ -31,7 +31,7 @@ def find_clip(store: Store, name: str) -> str:
             some = "\n".join(f"  {clip_id[:12]}  {source}  {key}" for clip_id, source, key in found[:10])
             raise UsageError(f"{name}: {len(found)} clips bear that name; say which by its id:\n{some}")
     raise MissingInput(
-        f"{name}: no clip of that id, key, uid or segment in {store.root}; "
+        f"{name}: no clip of that id, key, uid or segment in {store.url}; "
         f"`motionunion query \"select clip_id, source, key from clips where key like '%...%'\"` searches"
     )
 

@@ -12,18 +12,20 @@ import os
 from pathlib import Path
 
 import duckdb
+import numpy as np
 import pyarrow as pa
 
 from motionunion.digest import TEMPORARY_PREFIX, fsync_directory, name_aside
-from motionunion.errors import StoreError
 from motionunion.splits import SPLIT_TABLE
-from motionunion.store.commits import State
+from motionunion.store.commits import Head, State, read_state
 from motionunion.store.ledger import LIVE_TABLES, load_covered
+from motionunion.store.reading import read_all
 from motionunion.store.schema import CLIPS, SCHEMA_VERSION, SCHEMAS, VALUE_COLUMNS
+from motionunion.store.storage import Storage
 
-INDEX_VERSION = 1
+INDEX_VERSION = 2
 """Part of the file's name: a newer index layout rebuilds, never misreads."""
-TABLES: tuple[str, ...] = ("clips", "captions", "segments", "rejects", "receipts")
+TABLES: tuple[str, ...] = ("clips", "captions", "segments", "rejects", "receipts", "shards")
 _READER_CONFIG: dict[str, str | bool | int | float | list[str]] = {"enable_external_access": "false"}
 _SQL_TYPES = {
     pa.string(): "VARCHAR",
@@ -58,20 +60,26 @@ _INDEX = """
 """
 
 
-def open_index(root: Path, state: State) -> duckdb.DuckDBPyConnection:
+def open_index(folder: Path, storage: Storage, head: Head) -> duckdb.DuckDBPyConnection:
     """The index of a commit, read-only; built first where it is missing or damaged.
 
     Where it cannot be written (a store that this person may only read, a full disk), it is built in memory.
+
+    Args:
+        folder: Where index files lie, on this machine.
+        storage: Where the store's shards lie.
+        head: The commit.
     """
-    path = index_path(root, state)
+    path = index_path(folder, head)
     if path.exists():
         # A damaged file is built anew; so is one that another process removed just now as outdated.
         with contextlib.suppress(duckdb.IOException):
             return read_index(path)
+    state = read_state(storage, head.number)
     try:
-        write_index(root, state)
+        write_index(folder, storage, state)
     except (OSError, duckdb.Error):
-        return index_in_memory(root, state)
+        return index_in_memory(storage, state)
     return read_index(path)
 
 
@@ -85,22 +93,22 @@ def is_damage(error: duckdb.Error) -> bool:
     return isinstance(error, duckdb.IOException | duckdb.FatalException) or "Corrupt database file" in str(error)
 
 
-def index_path(root: Path, state: State) -> Path:
+def index_path(folder: Path, head: Head) -> Path:
     """Where the index of a commit lies. The commit's digest is in the name, lest another chain's index be taken for ours."""
-    return root / "index" / f"{state.number:020d}-{state.digest[:12] or 'empty'}-v{INDEX_VERSION}.duckdb"
+    return folder / f"{head.number:020d}-{head.digest[:12] or 'empty'}-v{INDEX_VERSION}.duckdb"
 
 
-def write_index(root: Path, state: State) -> None:
+def write_index(folder: Path, storage: Storage, state: State) -> None:
     """Build the index of a commit aside and give it its name; indexes of earlier commits are removed.
 
-    Raises `OSError` or `duckdb.Error` where it cannot be written, and where a shard cannot be read.
+    Raises `OSError` or `duckdb.Error` where it cannot be written, and `StoreError` where a shard cannot be read.
     """
-    path = index_path(root, state)
-    path.parent.mkdir(exist_ok=True)
+    path = index_path(folder, state.head)
+    path.parent.mkdir(parents=True, exist_ok=True)
     aside = name_aside(path, suffix=".duckdb")  # DuckDB wants to make the file itself
     try:
         with duckdb.connect(aside) as connection:
-            _build(connection, root, state)
+            _build(connection, storage, state)
             connection.execute("CHECKPOINT")  # closing would write it too, but a full disk is not said then
         with aside.open("rb+") as file:
             os.fsync(file.fileno())
@@ -112,15 +120,10 @@ def write_index(root: Path, state: State) -> None:
     _remove_older(path)
 
 
-def index_in_memory(root: Path, state: State) -> duckdb.DuckDBPyConnection:
+def index_in_memory(storage: Storage, state: State) -> duckdb.DuckDBPyConnection:
     """The same tables, in memory only. Raises `StoreError` where a shard cannot be read."""
     connection = duckdb.connect()
-    try:
-        _build(connection, root, state)
-    except duckdb.Error as error:
-        raise StoreError(
-            f"{root}: the shards of commit {state.number} cannot be read ({error}); `motionunion check` lists what is damaged"
-        ) from error
+    _build(connection, storage, state)
     connection.execute("SET enable_external_access = false")
     return connection
 
@@ -134,45 +137,54 @@ def _remove_older(path: Path) -> None:
                 continue  # Windows keeps a file that a reader has open; the next build removes it
 
 
-def _build(connection: duckdb.DuckDBPyConnection, root: Path, state: State) -> None:
-    load_covered(connection, root, state)
+def _build(connection: duckdb.DuckDBPyConnection, storage: Storage, state: State) -> None:
+    load_covered(connection, storage, state)
     connection.execute(LIVE_TABLES)
     for kind in ("clips", "captions", "segments", "rejects"):
-        _load_live(connection, root, state, kind)
+        _load_live(connection, storage, state, kind)
     connection.execute(SPLIT_TABLE)
     connection.execute(_INDEX)
+    rows = [{**shard.to_json(), "commit_number": state.since[name]} for name, shard in sorted(state.shards.items())]
+    connection.register("all_shards", pa.Table.from_pylist(rows, schema=_SHARDS))
+    connection.execute("CREATE TABLE shards AS SELECT * FROM all_shards")
+    connection.unregister("all_shards")
     connection.execute("CREATE TABLE about (name VARCHAR, value VARCHAR)")
     connection.execute("INSERT INTO about VALUES ('fingerprint', ?)", [_fingerprint(connection)])
 
 
-def _load_live(connection: duckdb.DuckDBPyConnection, root: Path, state: State, kind: str) -> None:
+def _load_live(connection: duckdb.DuckDBPyConnection, storage: Storage, state: State, kind: str) -> None:
     """Make `live_<kind>`: the rows of that kind's shards that a live receipt names."""
     schema = SCHEMAS[kind]
     wanted = [field for field in schema if field.name not in VALUE_COLUMNS and field.name not in _NOT_INDEXED]
     columns = ", ".join(f'"{field.name}"' for field in wanted)
     typed = ", ".join(f'"{field.name}" {_SQL_TYPES[field.type]}' for field in wanted)
     connection.execute(f"CREATE TEMP TABLE live_{kind} ({typed}, shard VARCHAR, position BIGINT, commit_number BIGINT)")
-    shards = state.of_kind(kind)
-    if not shards:
-        return
-    connection.execute("CREATE OR REPLACE TEMP TABLE since (shard VARCHAR, commit_number BIGINT)")
-    connection.executemany(
-        "INSERT INTO since VALUES (?, ?)", [[shard.name, state.since[shard.name]] for shard in shards]
-    )
     live = "newest" if kind == "rejects" else "holding"
-    connection.execute(
-        f"""
-        INSERT INTO live_{kind}
-        SELECT {columns}, shard, file_row_number, since.commit_number
-        FROM (SELECT *, parse_filename(filename) AS shard
-              FROM read_parquet(?, filename = true, file_row_number = true)) AS rows
-        JOIN since USING (shard)
-        SEMI JOIN {live} ON rows.source = {live}.source AND rows."key" = {live}."key" AND shard = {live}.{kind}_shard
-        """,
-        [[str(root / "shards" / shard.name) for shard in shards]],
-    )
+    for shard, table in read_all(storage, state.of_kind(kind), [field.name for field in wanted]):
+        positions = pa.array(np.arange(table.num_rows, dtype=np.int64))
+        connection.register("rows_of_shard", table.append_column("position", positions))
+        connection.execute(
+            f"""
+            INSERT INTO live_{kind} SELECT {columns}, $name, position, $number FROM rows_of_shard AS rows
+            SEMI JOIN {live}
+                ON rows.source = {live}.source AND rows."key" = {live}."key" AND {live}.{kind}_shard = $name
+            """,
+            {"name": shard.name, "number": state.since[shard.name]},
+        )
+        connection.unregister("rows_of_shard")
 
 
+_SHARDS = pa.schema(
+    [
+        ("name", pa.string()),
+        ("kind", pa.string()),
+        ("rows", pa.int64()),
+        ("bytes", pa.int64()),
+        ("sha256", pa.string()),
+        ("footer_sha256", pa.string()),
+        ("commit_number", pa.int64()),
+    ]
+)
 _NOT_INDEXED = {"joint_mask", "betas_shape", "shipped_dtype", "shipped_shape", "shipped_bytes"}
 assert set(VALUE_COLUMNS) | _NOT_INDEXED <= set(CLIPS.names)
 
@@ -187,13 +199,14 @@ def _fingerprint(connection: duckdb.DuckDBPyConnection) -> str:
     return digest.hexdigest()
 
 
+_LIVE = "holding WHERE outcome <> 'dropped'"
 # json_array keeps a key that holds a separator from looking like two.
 _FINGERPRINT = tuple(
     f"SELECT CAST(json_array({columns}) AS VARCHAR) AS line FROM {table} ORDER BY line"
     for columns, table in (
         ("'clip', clip_id, content", "live_clips"),
-        ("'captions', source, \"key\", captions_digest", "holding WHERE captions_digest IS NOT NULL"),
-        ("'segments', source, \"key\", segments_digest", "holding WHERE segments_digest IS NOT NULL"),
+        ("'captions', source, \"key\", captions_digest", f"{_LIVE} AND captions_digest IS NOT NULL"),
+        ("'segments', source, \"key\", segments_digest", f"{_LIVE} AND segments_digest IS NOT NULL"),
         ("'reject', source, \"key\", file, reason, line", "live_rejects"),
     )
 )

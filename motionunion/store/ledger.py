@@ -13,16 +13,16 @@ names is superseded.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import Any
 
 import duckdb
 import pyarrow as pa
 
 from motionunion.store.commits import State
+from motionunion.store.reading import read_all
 from motionunion.store.receipts import Covered
 from motionunion.store.schema import RECEIPTS
-from motionunion.store.shards import read_rows
+from motionunion.store.storage import Storage
 
 _NEWEST_FIRST = 'PARTITION BY source, "key" ORDER BY commit_number DESC, receipts_shard DESC'
 LIVE_TABLES = f"""
@@ -38,41 +38,44 @@ _REFERENCED = """
     UNION SELECT receipts_shard FROM holding UNION SELECT clips_shard FROM holding
     UNION SELECT captions_shard FROM holding UNION SELECT segments_shard FROM holding
 """
-_TRANSIENT = ("unreadable", "worker_died", "internal_error", "out_of_memory")
+_TRANSIENT = ("unreadable", "worker_died", "internal_error", "out_of_memory", "undropped")
 """Reasons that lie outside the file: the same file may well be read next time."""
 
 
-def load_covered(connection: duckdb.DuckDBPyConnection, root: Path, state: State) -> None:
+def load_covered(connection: duckdb.DuckDBPyConnection, storage: Storage, state: State) -> None:
     """Make the table `covered` of all receipts of a state, in a DuckDB connection."""
     columns = ", ".join(f'"{field.name}" {_sql_type(field.type)}' for field in RECEIPTS)
     connection.execute(f"CREATE TEMP TABLE covered ({columns}, receipts_shard VARCHAR, commit_number BIGINT)")
-    for shard in state.of_kind("receipts"):
-        rows = list(read_rows(root / "shards" / shard.name))
-        _insert(connection, rows, shard.name, state.since[shard.name])
+    for shard, table in read_all(storage, state.of_kind("receipts"), RECEIPTS.names):
+        _insert(connection, table, shard.name, state.since[shard.name])
 
 
 class Ledger:
     """The receipts of one store, in memory, kept up with the commits of its writer."""
 
-    def __init__(self, root: Path, state: State) -> None:
-        self._shards = [root / "shards" / name for name in state.shards]
+    def __init__(self, storage: Storage, state: State) -> None:
+        self._storage, self._shards = storage, set(state.shards)
         self._connection = duckdb.connect()
-        load_covered(self._connection, root, state)
+        load_covered(self._connection, storage, state)
         self._connection.execute(LIVE_TABLES)
 
     def up_to_date(self, listing: Sequence[Covered]) -> dict[tuple[str, str], tuple[str, str | None]]:
         """Outcome, and reason of rejects, of each listed file that has been read as it is now, by these readers, with a
-        lasting result, and whose shards are there: one that a person removed is made again."""
-        missing = [path.name for path in self._shards if not path.exists()]
+        lasting result, and whose shards are there: one that was removed or set aside is made again."""
+        there = {entry.name.removeprefix("shards/") for entry in self._storage.list("shards/")} & self._shards
+        self._connection.register("there", pa.table({"name": pa.array(sorted(there), pa.string())}))
         self._register("listing", [one.to_row() for one in listing])
         rows = self._connection.execute(
             """
             SELECT newest.source, newest."key", newest.outcome, newest.reason FROM listing JOIN newest USING (source, "key")
             WHERE listing.stamp = newest.stamp AND listing.config = newest.config
               AND NOT list_has_any(string_split(coalesce(newest.reason, ''), ','), ?)
-              AND NOT list_has_any([newest.clips_shard, newest.captions_shard, newest.segments_shard, newest.rejects_shard], ?::VARCHAR[])
+              AND (newest.clips_shard IS NULL OR newest.clips_shard IN (FROM there))
+              AND (newest.captions_shard IS NULL OR newest.captions_shard IN (FROM there))
+              AND (newest.segments_shard IS NULL OR newest.segments_shard IN (FROM there))
+              AND (newest.rejects_shard IS NULL OR newest.rejects_shard IN (FROM there))
             """,
-            [list(_TRANSIENT), missing],
+            [list(_TRANSIENT)],
         ).fetchall()
         return {(source, key): (outcome, reason) for source, key, outcome, reason in rows}
 
@@ -87,7 +90,8 @@ class Ledger:
     def add(self, covered: Sequence[Covered], receipts_shard: str, commit_number: int) -> None:
         """Take in a receipts shard that a commit adds (`refresh` after the last one)."""
         self._connection.execute("DELETE FROM covered WHERE receipts_shard = ?", [receipts_shard])
-        _insert(self._connection, [one.to_row() for one in covered], receipts_shard, commit_number)
+        rows = [one.to_row() for one in covered]
+        _insert(self._connection, pa.Table.from_pylist(rows, schema=RECEIPTS), receipts_shard, commit_number)
 
     def refresh(self) -> None:
         """Work out anew what is live, and forget the rest."""
@@ -108,8 +112,8 @@ class Ledger:
         self._connection.register(name, pa.Table.from_pylist(rows, schema=RECEIPTS))
 
 
-def _insert(connection: duckdb.DuckDBPyConnection, rows: list[dict[str, Any]], shard: str, number: int) -> None:
-    connection.register("arriving", pa.Table.from_pylist(rows, schema=RECEIPTS))
+def _insert(connection: duckdb.DuckDBPyConnection, rows: pa.Table, shard: str, number: int) -> None:
+    connection.register("arriving", rows)
     names = ", ".join(f'"{name}"' for name in RECEIPTS.names)
     connection.execute(f"INSERT INTO covered SELECT {names}, ?, ? FROM arriving", [shard, number])
     connection.unregister("arriving")

@@ -6,10 +6,10 @@ megabytes of values, since reading one clip costs reading its group: 3 ms at 1.3
 
 from __future__ import annotations
 
+import contextlib
 import io
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,10 +19,15 @@ import pyarrow.parquet as pq
 from motionunion.digest import sha256_hex
 from motionunion.errors import StoreError
 from motionunion.store.schema import SCHEMAS, VALUE_COLUMNS, Row
-from motionunion.store.storage import Storage
+from motionunion.store.storage import LocalStorage, Storage
 
 ROW_GROUP_BYTES = 2 << 20
 _ROW_GROUP_ROWS = 65536
+_TAIL_BYTES = 64 << 10
+"""Read at once from the end of a shard: nearly every footer is shorter."""
+_ADVICE = (
+    "`motionunion check` lists what is damaged, and `motionunion check --repair` sets it aside to be ingested again"
+)
 # Columns whose values repeat from row to row. The rest are unique, or numbers that a dictionary only makes longer.
 _REPEATING = (
     "source", "official_split", "fps_num", "fps_den", "kind", "body", "gender", "flags.list.element", "labels.key_value.key",
@@ -47,6 +52,11 @@ class Shard:
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
+
+    @classmethod
+    def of_json(cls, entry: Mapping[str, Any]) -> Shard:
+        """The shard of a commit's entry, or of a checkpoint's row."""
+        return cls(**{name: entry[name] for name in cls.__slots__})
 
 
 class ShardWriter:
@@ -114,7 +124,8 @@ def store_shard(storage: Storage, writer: ShardWriter, kind: str, label: str) ->
     digest = sha256_hex(data)
     safe = "".join(letter if letter.isalnum() or letter in "._" else "_" for letter in label)[:40]
     name = f"{kind}-{safe}-{digest}.parquet"
-    storage.put_if_absent(f"shards/{name}", data)
+    # Over the same bytes, where they are there: what is wanted again must not look old to `motionunion gc`.
+    storage.put(shard_path(name), data)
     return Shard(
         name=name, kind=kind, rows=writer.rows, bytes=len(data), sha256=digest, footer_sha256=footer_sha256(data)
     )
@@ -128,26 +139,65 @@ def footer_sha256(data: bytes) -> str:
     return sha256_hex(data[-8 - length :])
 
 
-def read_rows(path: Path, group: int | None = None, columns: list[str] | None = None) -> Iterator[Row]:
-    """Rows of a shard, or of one row group; float lists come as float32 arrays. Page checksums are verified.
+def shard_path(name: str) -> str:
+    """Where a shard lies in its store."""
+    return f"shards/{name}"
+
+
+def read_footer(storage: Storage, name: str, size: int) -> bytes:
+    """A shard's footer: metadata, its length, magic. One read, where the metadata is not unusually long."""
+    tail = storage.get_range(shard_path(name), max(0, size - _TAIL_BYTES), min(size, _TAIL_BYTES))
+    length = int.from_bytes(tail[-8:-4], "little") + 8
+    if tail[-4:] != b"PAR1" or length > size:
+        raise StoreError(f"{storage.url}/{shard_path(name)}: not a Parquet file: its footer is missing. {_ADVICE}")
+    if length > len(tail):
+        return storage.get_range(shard_path(name), size - length, length)
+    return tail[-length:]
+
+
+@contextlib.contextmanager
+def open_shard(storage: Storage, name: str, size: int, footer_sha256: str) -> Iterator[pq.ParquetFile]:
+    """A shard, for reading: its footer is the one that was committed, and pages are held against their checksums.
 
     Raises:
-        StoreError: If the file is missing, is not Parquet, or a page does not have its checksum.
+        StoreError: If the file is missing, is not Parquet, has another footer, or (while it is read) a damaged page.
     """
+    where = f"{storage.url}/{shard_path(name)}"
     try:
-        with pq.ParquetFile(path, page_checksum_verification=True) as file:
-            for number in range(file.num_row_groups) if group is None else (group,):
-                yield from _table_rows(file.read_row_group(number, columns=columns))
+        footer = read_footer(storage, name, size)
+        if sha256_hex(footer) != footer_sha256:
+            raise StoreError(f"{where}: its footer is not the one that was committed. {_ADVICE}")
+        metadata = pq.read_metadata(pa.BufferReader(footer))
+        if isinstance(storage, LocalStorage):
+            file = pq.ParquetFile(storage.path(shard_path(name)), metadata=metadata, page_checksum_verification=True)
+        else:
+            from motionunion.store.range_file import RangeFile
+
+            source = pa.PythonFile(RangeFile(storage, shard_path(name), size), mode="r")
+            file = pq.ParquetFile(source, metadata=metadata, page_checksum_verification=True, pre_buffer=True)
+        with file:
+            yield file
     except FileNotFoundError:
-        raise StoreError(f"{path}: this shard is missing; `motionunion check` lists what is damaged") from None
+        raise StoreError(f"{where}: this shard is missing. {_ADVICE}") from None
     except (OSError, pa.ArrowException) as error:
-        raise StoreError(
-            f"{path}: cannot be read ({error}); `motionunion check` lists what is damaged, and ingesting the source "
-            "again after removing this file brings it back"
-        ) from error
+        raise StoreError(f"{where}: cannot be read ({error}). {_ADVICE}") from error
 
 
-def _table_rows(table: pa.Table) -> Iterator[Row]:
+def read_rows(storage: Storage, shard: Shard, group: int | None = None) -> Iterator[Row]:
+    """Rows of a shard, or of one row group; float lists come as float32 arrays. Raises like `open_shard`."""
+    with open_shard(storage, shard.name, shard.bytes, shard.footer_sha256) as file:
+        for number in range(file.num_row_groups) if group is None else (group,):
+            yield from table_rows(file.read_row_group(number, use_threads=False))
+
+
+def read_columns(storage: Storage, shard: Shard, columns: Sequence[str]) -> pa.Table:
+    """Some columns of a shard. Raises like `open_shard`."""
+    with open_shard(storage, shard.name, shard.bytes, shard.footer_sha256) as file:
+        return file.read(columns=list(columns), use_threads=False)
+
+
+def table_rows(table: pa.Table) -> Iterator[Row]:
+    """Rows of a table; float lists as slices of one buffer."""
     columns = {name: _column(table.column(name)) for name in table.column_names}
     for index in range(table.num_rows):
         yield {name: values[index] for name, values in columns.items()}

@@ -12,71 +12,92 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from motionunion.clip import SPLITS, Caption, Clip, Segment
 from motionunion.digest import TEMPORARY_PREFIX, canonical_json, sha256_hex
 from motionunion.errors import MissingInput, StoreError, UsageError
-from motionunion.store.commits import FORMAT_VERSION, State, read_state, seal, unseal
+from motionunion.store.commits import (
+    FORMAT_VERSION,
+    READABLE_FORMATS,
+    Head,
+    State,
+    read_head,
+    read_state,
+    seal,
+    unseal,
+)
+from motionunion.store.location import derived_folder, storage_at
 from motionunion.store.schema import annotation_rows, row_content, row_to_clip, rows_digest
-from motionunion.store.shards import read_rows, write_shard
+from motionunion.store.shards import Shard, read_rows, shard_path, write_shard
 from motionunion.store.storage import LocalStorage, Storage
 
 if TYPE_CHECKING:
     import duckdb
     import polars
+    import pyarrow as pa
 
 _ABOUT = "store.json"
-_FOLDERS = ("commits", "shards", "index", "cache")
+_FOLDERS = ("commits", "checkpoints", "shards", "index", "cache")
 Answer = TypeVar("Answer")
 
 
-def open_store(path: str | Path, create: bool = False, *, storage: Storage | None = None) -> Store:
-    """Open the store in a folder, at its newest commit.
+def open_store(
+    path: str | Path, create: bool = False, *, at: int | None = None, storage: Storage | None = None
+) -> Store:
+    """Open a store at its newest commit, or at an earlier one.
 
     Args:
-        path: The store's folder.
+        path: The store's folder, or a URL: `s3://bucket/prefix`, `gs://...`, `az://...`.
         create: Make an empty store where there is none (in a new or empty folder).
-        storage: How bytes are kept, if not by plain files in `path`.
+        at: Number of the commit to read (`motionunion log` lists them); the newest where None.
+        storage: How bytes are kept, if not as `path` says.
 
     Raises:
-        MissingInput: If there is no store and `create` is not set.
+        MissingInput: If there is no store and `create` is not set, or no such commit.
         StoreError: If the path is a file, a folder of other things, not readable, not writable, or a damaged store.
     """
-    if "://" in str(path):
-        raise UsageError(f"{path}: a store is a folder on a local disk; remote stores are not supported")
-    root = Path(path).expanduser()
-    kept = LocalStorage(root) if storage is None else storage
-    in_the_way = next((path for path in (root, *root.parents) if path.is_file()), None)
-    if in_the_way is not None:
-        raise StoreError(f"{in_the_way}: is a file, and a store is a folder; name another place with --store")
+    kept = storage_at(path) if storage is None else storage
+    if isinstance(kept, LocalStorage):
+        in_the_way = next((path for path in (kept.root, *kept.root.parents) if path.is_file()), None)
+        if in_the_way is not None:
+            raise StoreError(f"{in_the_way}: is a file, and a store is a folder; name another place with --store")
     try:
         about = unseal(_ABOUT, kept.get(_ABOUT))
     except FileNotFoundError:
         if not create:
             raise MissingInput(
-                f"{root}: there is no store here; `motionunion ingest PATH --store {root}` makes one from motion files"
+                f"{kept.url}: there is no store here; `motionunion ingest PATH --store {kept.url}` makes one from motion "
+                "files"
             ) from None
-        about = _create(root, kept)
+        about = _create(kept)
     except PermissionError as error:
-        raise StoreError(f"{root}: no permission to read this store ({error.strerror})") from error
-    if about["format"] != FORMAT_VERSION:
-        raise StoreError(f"{root}: store format {about['format']}; this version reads format {FORMAT_VERSION}")
-    return Store(root, kept, str(about["uuid"]), read_state(kept))
+        raise StoreError(f"{kept.url}: no permission to read this store ({error.strerror})") from error
+    if about["format"] not in READABLE_FORMATS:
+        raise StoreError(
+            f"{kept.url}: store format {about['format']}; this version reads up to format {FORMAT_VERSION}"
+        )
+    return Store(kept, str(about["uuid"]), read_head(kept, at))
 
 
-def refuse_other_files(root: Path) -> None:
-    """Raises `StoreError` where a folder holds something, for one in which there is no store yet."""
-    if root.exists() and not all(map(_left_by_a_killed_start, root.iterdir())):
-        raise StoreError(f"{root}: holds other files and no store.json; name a new or empty folder with --store")
+def refuse_other_files(storage: Storage) -> None:
+    """Raises `StoreError` where a place holds something, for one in which there is no store yet."""
+    if isinstance(storage, LocalStorage):
+        root = storage.root
+        taken = root.exists() and not all(map(_left_by_a_killed_start, root.iterdir()))
+    else:
+        taken = next(storage.list(""), None) is not None
+    if taken:
+        raise StoreError(f"{storage.url}: holds other files and no store.json; name a new or empty folder with --store")
 
 
-def _create(root: Path, storage: Storage) -> dict[str, Any]:
+def _create(storage: Storage) -> dict[str, Any]:
     from motionunion.store.committer import storage_trouble
 
     try:
-        refuse_other_files(root)
-        for folder in _FOLDERS:
-            (root / folder).mkdir(parents=True, exist_ok=True)
+        refuse_other_files(storage)
+        if isinstance(storage, LocalStorage):
+            for folder in _FOLDERS:
+                (storage.root / folder).mkdir(parents=True, exist_ok=True)
         storage.put_if_absent(_ABOUT, seal({"format": FORMAT_VERSION, "uuid": str(uuid.uuid4())}))
         return unseal(_ABOUT, storage.get(_ABOUT))  # another process may have been first
     except OSError as error:
-        raise storage_trouble(root, error, 0) from error
+        raise storage_trouble(storage.url, error, 0) from error
 
 
 def _left_by_a_killed_start(entry: Path) -> bool:
@@ -90,14 +111,15 @@ class Store:
     """A store at one commit. Made by `open_store`; also a context manager.
 
     Attributes:
-        root: The store's folder.
         storage: How its bytes are kept.
         uuid: Given once, when the store was made.
-        state: The commit and its shards.
+        head: The commit that this reader sees, for as long as it lives.
+        derived: Folder on this machine for what can be made again: the index, features.
     """
 
-    def __init__(self, root: Path, storage: Storage, uuid: str, state: State) -> None:
-        self.root, self.storage, self.uuid, self.state = root, storage, uuid, state
+    def __init__(self, storage: Storage, uuid: str, head: Head) -> None:
+        self.storage, self.uuid, self.head = storage, uuid, head
+        self.derived = derived_folder(storage, uuid)
 
     def __enter__(self) -> Store:
         return self
@@ -113,19 +135,34 @@ class Store:
     @property
     def commit(self) -> int:
         """Number of the commit that this reader sees; 0 for an empty store."""
-        return self.state.number
+        return self.head.number
+
+    @property
+    def url(self) -> str:
+        """Where it lies, as a person writes it, and as `open_store` takes it."""
+        return self.storage.url
+
+    @cached_property
+    def state(self) -> State:
+        """All shards of the commit."""
+        return read_state(self.storage, self.head.number)
 
     @property
     def cache_dir(self) -> Path:
         """Folder for what is derived from the store and can be made again."""
-        return self.root / "cache"
+        return self.derived / "cache"
+
+    @property
+    def index_folder(self) -> Path:
+        """Folder of index files."""
+        return self.derived / "index"
 
     @cached_property
     def connection(self) -> duckdb.DuckDBPyConnection:
         """The index, read-only (tables: `docs/store.md`)."""
         from motionunion.store.index import open_index
 
-        return open_index(self.root, self.state)
+        return open_index(self.index_folder, self.storage, self.head)
 
     def fingerprint(self) -> str:
         """Hash of what the store says; the same however, whenever and by how many workers it was ingested."""
@@ -140,10 +177,7 @@ class Store:
         from polars.exceptions import PanicException, PolarsError
 
         def ask(connection: duckdb.DuckDBPyConnection) -> polars.DataFrame:
-            relation = connection.sql(query, params=list(parameters))
-            if relation is None:
-                raise UsageError("query: gives no rows; a store is read with SELECT")
-            answer: polars.DataFrame = relation.pl()
+            answer: polars.DataFrame = _relation(connection, query, parameters).pl()
             return answer
 
         try:
@@ -152,6 +186,14 @@ class Store:
             raise UsageError(
                 f"query: a column has values that polars cannot hold ({error}); cast it, for example to varchar"
             ) from error
+
+    def arrow(self, query: str, parameters: Sequence[object] = ()) -> pa.Table:
+        """The same as an Arrow table.
+
+        Raises:
+            UsageError: If the query is not valid, or would write.
+        """
+        return self._asked(lambda connection: _relation(connection, query, parameters).to_arrow_table())
 
     def rows(self, query: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:
         """The same as plain tuples, for small answers."""
@@ -185,13 +227,13 @@ class Store:
                 if not is_damage(error):
                     raise
                 self.close()
-                index_path(self.root, self.state).unlink(missing_ok=True)
+                index_path(self.index_folder, self.head).unlink(missing_ok=True)
                 return ask(self.connection)
         except (duckdb.Error, OverflowError) as error:  # a number of days, say, beyond what Python's dates reach
             raise UsageError(f"query: {error}") from error
         except OSError as error:
             raise StoreError(
-                f"{index_path(self.root, self.state)}: is damaged and cannot be removed ({error.strerror}); delete it, it is "
+                f"{index_path(self.index_folder, self.head)}: is damaged and cannot be removed ({error.strerror}); delete it, it is "
                 "rebuilt"
             ) from error
 
@@ -206,7 +248,7 @@ class Store:
             raise UsageError(f"split {split!r}: there are {', '.join(SPLITS)}")
         condition = f"({where})" if where else "true"
         of_split = f" AND split = '{split}'" if split else ""
-        yield from self._read(self.rows(f"SELECT {_ADDRESS} FROM clips WHERE {condition}{of_split} {_IN_ORDER}"))
+        yield from self._read(self.rows(_FIND.format(condition=condition + of_split)))
 
     def clip(self, clip_id: str) -> Clip:
         """Read one clip by its id. Raises `MissingInput` where the store has none of that id."""
@@ -220,11 +262,11 @@ class Store:
             StoreError: If what is read is not what was written.
         """
         wanted = sorted(set(ids))
-        found = self.rows(f"SELECT {_ADDRESS} FROM clips WHERE list_contains(?, clip_id) {_IN_ORDER}", [wanted])
+        found = self.rows(_FIND.format(condition="clip_id IN (SELECT unnest($1::VARCHAR[]))"), [wanted])
         if len(found) < len(wanted):
-            missing = sorted(set(wanted) - {row[3] for row in found})
+            missing = sorted(set(wanted) - {row[-2] for row in found})
             raise MissingInput(
-                f"{missing[0]}: no clip of this id in {self.root} ({len(missing)} of {len(wanted)} are missing); "
+                f"{missing[0]}: no clip of this id in {self.url} ({len(missing)} of {len(wanted)} are missing); "
                 '`motionunion query "select clip_id, source, key from clips"` lists what there is'
             )
         yield from self._read(found)
@@ -269,7 +311,7 @@ class Store:
             captions_shard = write_shard(self.storage, "captions", source, captions)
             segments_shard = write_shard(self.storage, "segments", source, segments)
         except OSError as error:
-            raise storage_trouble(self.root, error, self.commit) from error
+            raise storage_trouble(self.url, error, self.commit) from error
         digests = rows_digest(captions), rows_digest(segments)
         covered = Covered(
             source=source,
@@ -287,7 +329,7 @@ class Store:
             segments_shard=segments_shard.name if segments_shard else None,
         )
         shards = tuple(shard for shard in (captions_shard, segments_shard) if shard is not None)
-        committer = Committer(self.root, self.storage, note or f"append {source} {key}")
+        committer = Committer(self.storage, note or f"append {source} {key}")
         try:
             committer.add(Receipt(covered=(covered,), shards=shards))
             committer.flush()
@@ -296,19 +338,31 @@ class Store:
             committer.close()
 
     def _read(self, addresses: list[tuple[Any, ...]]) -> Iterator[Clip]:
-        """Clips at (shard, row group, row, id, content), sorted: each row group is read once."""
+        """Clips at the places that `_FIND` gives, sorted: each row group is read once."""
         at, group = None, []
-        for shard, group_number, row_number, clip_id, content in addresses:
-            if at != (shard, group_number):
-                at, group = (shard, group_number), list(read_rows(self.root / "shards" / shard, group_number))
+        for name, rows, size, sha256, footer, group_number, row_number, clip_id, content in addresses:
+            if at != (name, group_number):
+                shard = Shard(name=name, kind="clips", rows=rows, bytes=size, sha256=sha256, footer_sha256=footer)
+                at, group = (name, group_number), list(read_rows(self.storage, shard, group_number))
             row = group[row_number] if row_number < len(group) else None
             if row is None or row["clip_id"] != clip_id or row_content(row) != content:
                 raise StoreError(
-                    f"{self.root / 'shards' / shard}: clip {clip_id} is not what was written there; "
+                    f"{self.url}/{shard_path(name)}: clip {clip_id} is not what was written there; "
                     "`motionunion check` lists what is damaged"
                 )
             yield row_to_clip(row)
 
 
-_ADDRESS = 'shard, row_group, "row", clip_id, content'
-_IN_ORDER = 'ORDER BY shard, row_group, "row"'
+def _relation(
+    connection: duckdb.DuckDBPyConnection, query: str, parameters: Sequence[object]
+) -> duckdb.DuckDBPyRelation:
+    relation = connection.sql(query, params=list(parameters))
+    if relation is None:
+        raise UsageError("query: gives no rows; a store is read with SELECT")
+    return relation
+
+
+_FIND = """
+    SELECT shard, s.rows, s.bytes, s.sha256, s.footer_sha256, row_group, "row", clip_id, content
+    FROM (FROM clips WHERE {condition}) AS c JOIN shards AS s ON s.name = c.shard ORDER BY shard, row_group, "row"
+"""

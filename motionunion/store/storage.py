@@ -6,6 +6,7 @@ Names are relative, with slashes (`shards/clips-....parquet`). What a writer pro
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import time
@@ -103,18 +104,25 @@ class LocalStorage:
         return True
 
     def list(self, prefix: str, after: str = "") -> Iterator[Entry]:
-        folder = self.path(prefix.rpartition("/")[0])
-        if not folder.is_dir():
-            return
-        for path in sorted(folder.rglob("*")):
-            name = path.relative_to(self.root).as_posix()
-            if name > after and name.startswith(prefix) and not path.name.startswith(TEMPORARY_PREFIX):
-                try:
-                    status = path.stat()
-                except FileNotFoundError:
-                    continue  # removed since the folder was listed
-                if path.is_file():
+        for name in sorted(self._names(prefix.rpartition("/")[0])):
+            if name > after and name.startswith(prefix):
+                with contextlib.suppress(FileNotFoundError):  # removed since the folder was listed
+                    status = self.path(name).stat()
                     yield Entry(name, status.st_size, status.st_mtime)
+
+    def _names(self, folder: str) -> Iterator[str]:
+        """Files below a folder, in no order."""
+        try:
+            entries = os.scandir(self.path(folder))
+        except (FileNotFoundError, NotADirectoryError):
+            return
+        with entries:
+            for entry in entries:
+                name = f"{folder}/{entry.name}" if folder else entry.name
+                if entry.is_dir():
+                    yield from self._names(name)
+                elif entry.is_file() and not entry.name.startswith(TEMPORARY_PREFIX):
+                    yield name
 
     def delete(self, name: str) -> None:
         path = self.path(name)

@@ -10,14 +10,26 @@ from motionunion.errors import StoreError
 from motionunion.store.storage import LocalStorage
 
 
+def names(storage: LocalStorage, prefix: str, after: str = "") -> list[str]:
+    return [entry.name for entry in storage.list(prefix, after)]
+
+
 def test_what_is_put_is_got_and_listed(tmp_path):
     storage = LocalStorage(tmp_path)
     storage.put("a/one", b"12345")
     storage.put("a/one", b"67890")
     assert storage.get("a/one") == b"67890"
     storage.put("a/b/two", b"")
-    assert list(storage.list("a/")) == ["a/b/two", "a/one"]
-    assert list(storage.list("nothing/")) == []
+    assert names(storage, "a/") == ["a/b/two", "a/one"]
+    assert names(storage, "a/", after="a/b/two") == ["a/one"]
+    assert names(storage, "a/o") == ["a/one"]
+    assert names(storage, "nothing/") == []
+    assert [entry.size for entry in storage.list("a/")] == [0, 5]
+    assert storage.get_range("a/one", 1, 3) == b"789"
+    assert storage.get_range("a/one", 3, 100) == b"90"
+    storage.delete("a/one")
+    storage.delete("a/one")
+    assert names(storage, "a/") == ["a/b/two"]
     with pytest.raises(FileNotFoundError):
         storage.get("a/three")
 
@@ -66,7 +78,7 @@ def test_only_old_temporary_files_are_cleaned_and_none_is_listed(tmp_path):
         path = tmp_path / "shards" / f".tmp-{name}"
         path.write_bytes(b"half")
         os.utime(path, (path.stat().st_mtime - age_s,) * 2)
-    assert list(storage.list("shards/")) == ["shards/one"]
+    assert names(storage, "shards/") == ["shards/one"]
     assert storage.clean_temporary() == 1
     assert (tmp_path / "shards" / ".tmp-young").exists()
 

@@ -3,23 +3,49 @@
 from __future__ import annotations
 
 import os
+import re
+import uuid as uuids
 from pathlib import Path
 
+from motionunion.errors import StoreError, UsageError
 from motionunion.store.storage import LocalStorage, Storage
+
+CACHE_VARIABLE = "MOTIONUNION_CACHE"
 
 
 def storage_at(path: str | Path) -> Storage:
-    """The storage of a folder, or of a URL such as `s3://bucket/prefix`."""
-    if "://" in str(path):
+    """The storage of a folder, or of a URL: `s3://bucket/prefix`, `gs://bucket/prefix`, `az://container/prefix`.
+
+    Asks no server, and needs no folder to be there.
+
+    Raises:
+        UsageError: If a URL has a scheme that no store can have, or names no bucket.
+    """
+    text = str(path)
+    if re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", text):
         from motionunion.store.object_storage import ObjectStorage
 
-        return ObjectStorage(str(path))
+        return ObjectStorage(text)
+    if re.match(r"(s3|gs|az):/", text):
+        raise UsageError(f"{text}: a URL has two slashes behind the colon (pathlib.Path takes one away: pass a str)")
     return LocalStorage(Path(path).expanduser())
 
 
 def derived_folder(storage: Storage, uuid: str) -> Path:
-    """Folder for the index and the features of a store: its own where it is local, else `$MOTIONUNION_CACHE/<uuid>`."""
-    if isinstance(storage, LocalStorage):
-        return storage.root
-    cache = os.environ.get("MOTIONUNION_CACHE") or Path.home() / ".cache" / "motionunion"
-    return Path(cache).expanduser() / uuid
+    """Folder for a store's index and features: the store's own where it is local, else `$MOTIONUNION_CACHE/<uuid>`.
+
+    The variable is `~/.cache/motionunion` where it is not set. The folder need not be there yet.
+
+    Raises:
+        StoreError: If the uuid of a remote store is none: it becomes part of a path of this machine.
+    """
+    if "://" not in storage.url:
+        return Path(storage.url)
+    try:
+        name = str(uuids.UUID(uuid))
+    except ValueError as error:
+        raise StoreError(
+            f"{storage.url}: the uuid in store.json is none ({uuid[:80]!r}); restore store.json from a backup"
+        ) from error
+    cache = os.environ.get(CACHE_VARIABLE) or "~/.cache/motionunion"
+    return Path(cache).expanduser() / name

@@ -39,3 +39,19 @@ class Executor(Protocol):
         An exception of `work` ends the run and is raised here, but a `MemoryError` is a way to die. Closing the
         iterator stops all workers.
         """
+
+
+def first(tasks: deque[T]) -> T | None:
+    """The task at the head of a queue. A signal handler may empty it at any moment, between two lines as well."""
+    try:
+        return tasks[0]
+    except IndexError:
+        return None
+
+
+def take(tasks: deque[T]) -> T | None:
+    """The task at the head of a queue, taken out of it; None where there is none."""
+    try:
+        return tasks.popleft()
+    except IndexError:
+        return None

@@ -8,6 +8,9 @@ from typing import Any
 
 import typer
 
+_RATE_OVER_S = 120.0
+"""Rate and time left come from so much of the past: a task of an ingest may take half a minute."""
+
 
 class TerminalProgress:
     """Draws `motionunion.progress.Progress` with rich; without a terminal only the notes are printed."""
@@ -39,6 +42,7 @@ class TerminalProgress:
             TextColumn("left"),
             TimeRemainingColumn(),
             console=Console(stderr=True),
+            speed_estimate_period=_RATE_OVER_S,
             transient=True,
         )
         self._task = self._bar.add_task(label, total=total, unit=unit, figures="")
@@ -49,7 +53,7 @@ class TerminalProgress:
             return
         task = self._bar.tasks[0]
         speed = f"{task.speed:,.1f} {task.fields['unit']}/s  " if task.speed else ""
-        shown = speed + "  ".join(f"{name} {value:.4g}" for name, value in figures.items())
+        shown = speed + "  ".join(f"{name} {_figure(value)}" for name, value in figures.items())
         self._bar.update(self._task, advance=amount, figures=shown)
 
     def finish(self) -> None:
@@ -62,3 +66,7 @@ class TerminalProgress:
             self._bar.console.print(message, highlight=False, markup=False)
         else:
             typer.secho(message, err=True)
+
+
+def _figure(value: float) -> str:
+    return f"{value:,}" if isinstance(value, int) else f"{value:.4g}"

@@ -9,6 +9,7 @@ from typing import Any
 
 from motionunion.errors import MissingInput
 from motionunion.ingest.plan import Listed, cut_tasks, list_claims
+from motionunion.ingest.share import Share
 from motionunion.sources import Claim, ReadOptions
 from motionunion.sources.detect import Detection
 from motionunion.store.ledger import Ledger
@@ -59,32 +60,33 @@ class Plan:
         return sum(source.seconds for source in self.sources) / max(1, min(self.jobs, self.tasks))
 
 
-def look_ahead(detection: Detection, store: str | Path, options: ReadOptions, jobs: int) -> Plan:
-    """The plan of a run over a detection. Reads names and sizes only, and the store where there is one."""
+def look_ahead(
+    detection: Detection, store: str | Path, options: ReadOptions, jobs: int, share: Share | None = None
+) -> Plan:
+    """The plan of a run, or of a share of it, over a detection. Reads names and sizes only, and the store where there is one."""
     opened = _existing(store)
     try:
-        return _plan(detection, storage_at(store), opened, options, jobs)
+        return _plan(detection, storage_at(store), opened, options, jobs, share)
     finally:
         if opened is not None:
             opened.close()
 
 
-def _plan(detection: Detection, storage: Storage, opened: Store | None, options: ReadOptions, jobs: int) -> Plan:
+def _plan(
+    detection: Detection, storage: Storage, opened: Store | None, options: ReadOptions, jobs: int, share: Share | None
+) -> Plan:
     listing, doubles = list_claims(detection.claims, options)
     known: Collection[tuple[str, str]] = ()
     if opened is not None:
         ledger = Ledger(opened.storage, opened.state)
         known = ledger.up_to_date([listed.covered("") for listed in listing])
         ledger.close()
-    tasks = [
-        task
-        for task in cut_tasks(listing, options, storage)
-        if any((listed.ref.source, listed.ref.key) not in known for listed in task.files)
-    ]
+    dealt = [task for task in cut_tasks(listing, options, storage) if share is None or share.holds(task)]
+    tasks = [task for task in dealt if any((listed.ref.source, listed.ref.key) not in known for listed in task.files)]
     plans: dict[str, SourcePlan] = {}
     for claim in detection.claims:
         plans.setdefault(claim.source, SourcePlan(source=claim.source)).roots.append(str(claim.root))
-    for listed in listing:
+    for listed in (listed for task in dealt for listed in task.files):
         plan = plans[listed.ref.source]
         plan.files += 1
         plan.up_to_date += (listed.ref.source, listed.ref.key) in known

@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
-import threading
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from types import FrameType, TracebackType
-from typing import Any
+from typing import Literal
 
 from motionunion.body_models import existing_folder
-from motionunion.engines.process_pool import ProcessPool
-from motionunion.engines.protocol import Executor
-from motionunion.engines.serial import Serial
-from motionunion.errors import StoreError
-from motionunion.ingest.plan import Task, cut_tasks, list_claims
+from motionunion.engines.protocol import OUT_OF_MEMORY, Done, Executor
+from motionunion.errors import SourceFormatError, StoreError, UsageError
+from motionunion.ingest.interrupt import Interrupt
+from motionunion.ingest.plan import Listed, Task, cut_tasks, list_claims
 from motionunion.ingest.preflight import Plan, look_ahead
+from motionunion.ingest.result import IngestResult, SourceCount
+from motionunion.ingest.share import Share
+from motionunion.ingest.staff import staff
 from motionunion.ingest.task import refuse, run_task
 from motionunion.progress import SILENT, Progress
 from motionunion.sources import ReadOptions
@@ -29,55 +27,8 @@ from motionunion.store.receipts import Receipt
 from motionunion.store.storage import LocalStorage
 from motionunion.store.store import Store, open_store
 
-_WORTH_A_WORKER = 2 << 20
-"""Bytes of input below which reading takes less time than starting a process."""
-
-
-@dataclass(slots=True, kw_only=True)
-class SourceCount:
-    """What one source gave in one run."""
-
-    files: int = 0
-    up_to_date: int = 0
-    """Files that an earlier run has read, or refused, and that are as they were."""
-    refused_before: int = 0
-    """Those of them that gave nothing."""
-    clips: int = 0
-    annotations: int = 0
-    frames: int = 0
-    hours: float = 0.0
-    rejects: int = 0
-
-
-@dataclass(slots=True, kw_only=True)
-class IngestResult:
-    """What a run did."""
-
-    store: str
-    commit: int = 0
-    """The store's newest commit afterwards."""
-    fingerprint: str = ""
-    sources: dict[str, SourceCount] = field(default_factory=dict)
-    rejects: list[dict[str, Any]] = field(default_factory=list)
-    """Rows of the rejects table that this run wrote: source, key, file, reason, message, line."""
-    standing_rejects: int = 0
-    """Files that an earlier run refused, or of which it refused the captions, and that are as they were: not read again."""
-    skipped: list[dict[str, Any]] = field(default_factory=list)
-    """What nobody reads: path, reason, count."""
-
-    @property
-    def clips(self) -> int:
-        return sum(count.clips for count in self.sources.values())
-
-    @property
-    def read(self) -> int:
-        """Clips and annotations read or known from an earlier run."""
-        return sum(one.clips + one.annotations + one.up_to_date - one.refused_before for one in self.sources.values())
-
-    @property
-    def reasons(self) -> dict[str, int]:
-        """Rejects of this run by reason, the most frequent first."""
-        return dict(Counter(row["reason"] for row in self.rejects).most_common())
+OnError = Literal["continue", "fail"]
+_REASONS_SHOWN = 3
 
 
 def ingest(
@@ -89,12 +40,16 @@ def ingest(
     body_models: str | Path | None = None,
     progress: Progress = SILENT,
     executor: Executor | None = None,
+    engine: str | None = None,
+    shard: str | None = None,
+    memory: int | None = None,
+    on_error: OnError = "continue",
 ) -> IngestResult:
     """Read everything that is recognised below some paths into a store.
 
     Files that an earlier run has read, and that are as they were, are not read again, except with a new or changed file
-    of the same task. A file that cannot be read becomes a row of the rejects table. What is done is committed every 30 seconds and at the end, so a run that is
-    killed is gone on with by calling this again.
+    of the same task. A file that cannot be read becomes a row of the rejects table. What is done is committed every 30
+    seconds and at the end, so a run that is killed is gone on with by calling this again.
 
     Args:
         paths: Folders and files.
@@ -103,30 +58,45 @@ def ingest(
         jobs: Worker processes; as many as there are cores where None.
         body_models: Folder of licensed body models; None = the template body.
         progress: Is told how far it is.
-        executor: Who runs the tasks, instead of `jobs` processes.
+        executor: Who runs the tasks, instead of what `engine`, `jobs` and `memory` say.
+        engine: `pool` (processes of this machine), `ray` (a cluster: files and a local store lie on a file system that all
+            its nodes share), or None: processes where the work is worth starting them.
+        shard: `i/n`: do one share of n, i from 0. All shares together, in any order, into one store or into several that
+            are merged, do what one run does.
+        memory: Bytes that this process and its workers may take together; half of the machine's where None.
+        on_error: `fail` = stop when a file is refused, instead of going on with the others.
 
     Raises:
         MissingInput: Nothing below the paths is motion, or there is no such folder of body models.
         StoreError: The store cannot be made, read or written (full disk, no permission).
-        UsageError: An unknown source.
+        UsageError: An unknown source or engine, a shard that is none, too little memory.
+        MissingExtra: Ray is asked for and not installed.
+        SourceFormatError: `on_error` is `fail`, and a file was refused, now or by an earlier run; what else is done is
+            committed.
         KeyboardInterrupt: After Ctrl-C, when the tasks in hand are finished and committed; at once after a second.
     """
+    share = None if shard is None else Share.parse(shard)
+    if on_error not in ("continue", "fail"):
+        raise UsageError(f"--on-error {on_error}: either continue or fail")
     options = _options(body_models)
     detection = recognise([Path(path) for path in paths], source)
     opened = store if isinstance(store, Store) else open_store(store, create=True)
     for claim in detection.claims:
         progress.note(f"recognised {claim.source} in {claim.root} ({len(claim.files) + len(claim.sidecars):,} files)")
-    result = IngestResult(store=opened.url, skipped=[skip.to_json() for skip in detection.skipped])
+    result = IngestResult(store=opened.url, shard=shard)
+    result.skip(detection.skipped)
     committer = _committer(opened, paths)
     try:
-        tasks, result.standing_rejects = _outstanding(detection, options, opened, committer, result)
-        queue = deque(tasks)
-        jobs = min(jobs or os.cpu_count() or 1, len(tasks)) if jobs or _worth_workers(tasks) else 1
-        engine = executor or (Serial() if jobs <= 1 else ProcessPool(jobs))
+        tasks, refused = _outstanding(detection, options, opened, committer, result, share)
+        if refused and on_error == "fail":
+            raise _refused_before(refused)
+        # The largest first: a large one that begins last is waited for by everyone.
+        queue = deque(sorted(tasks, key=lambda task: -task.size))
         progress.start("ingest", sum(task.size for task in tasks) / 1e6, "MB")
-        with _Interrupt(queue, progress) as interrupt:
+        with Interrupt(queue, progress) as interrupt:
+            run = _Run(queue, committer, result, progress, interrupt, stop=on_error == "fail")
             try:
-                _run(engine, queue, committer, result, progress, interrupt)
+                run.run(executor or staff(engine, jobs, memory, tasks, progress))
             except Exception:
                 interrupt.stop_if_told()
                 # What other tasks have finished is worth keeping; the error at hand is the one to tell of.
@@ -141,6 +111,8 @@ def ingest(
         committer.close()
     if interrupt.asked:
         raise KeyboardInterrupt
+    if run.refused is not None:
+        raise run.refused
     with Store(opened.storage, opened.uuid, committer.state.head) as now:
         result.commit, result.fingerprint = now.commit, now.fingerprint()
     return result
@@ -153,16 +125,18 @@ def dry_run(
     source: str | None = None,
     jobs: int | None = None,
     body_models: str | Path | None = None,
+    shard: str | None = None,
 ) -> Plan:
     """What `ingest` would read, what is missing, and what it would take. Writes nothing.
 
     Raises:
         MissingInput: Nothing below the paths is motion, or there is no such folder of body models.
-        UsageError: An unknown source.
+        UsageError: An unknown source, or a shard that is none.
     """
+    share = None if shard is None else Share.parse(shard)
     options = _options(body_models)
     detection = recognise([Path(path) for path in paths], source)
-    return look_ahead(detection, store, options, jobs or os.cpu_count() or 1)
+    return look_ahead(detection, store, options, jobs or os.cpu_count() or 1, share)
 
 
 def _options(body_models: str | Path | None) -> ReadOptions:
@@ -182,99 +156,112 @@ def _committer(store: Store, paths: Sequence[str | Path]) -> Committer:
 
 
 def _outstanding(
-    detection: Detection, options: ReadOptions, store: Store, committer: Committer, result: IngestResult
-) -> tuple[list[Task], int]:
-    """The tasks of which some file is new, changed or worth another try; and how many standing rejects the rest holds."""
+    detection: Detection,
+    options: ReadOptions,
+    store: Store,
+    committer: Committer,
+    result: IngestResult,
+    share: Share | None,
+) -> tuple[list[Task], Listed | None]:
+    """The share's tasks of which some file is new, changed or worth another try; and, of the files that are not read
+    again, the first that was refused."""
     listing, doubles = list_claims(detection.claims, options)
-    result.skipped += [double.to_json() for double in doubles]
+    result.skip(doubles)
     current = committer.ledger.up_to_date([listed.covered("") for listed in listing])
-    for listed in listing:
-        result.sources.setdefault(listed.ref.source, SourceCount()).files += 1
     tasks: list[Task] = []
-    standing = 0
+    refused: Listed | None = None
     for task in cut_tasks(listing, options, store.storage):
+        if share is not None and not share.holds(task):
+            continue
+        count = result.sources.setdefault(task.source, SourceCount())
+        count.files += len(task.files)
         if not all((listed.ref.source, listed.ref.key) in current for listed in task.files):
             tasks.append(task)
             continue
-        before = [current[listed.ref.source, listed.ref.key] for listed in task.files]
-        result.sources[task.source].up_to_date += len(before)
-        result.sources[task.source].refused_before += sum(outcome == "reject" for outcome, _ in before)
-        standing += sum(reason is not None for _, reason in before)
-    return tasks, standing
+        count.up_to_date += len(task.files)
+        for listed in task.files:
+            outcome, reason = current[listed.ref.source, listed.ref.key]
+            count.refused_before += outcome == "reject"
+            if reason is not None:
+                result.standing_rejects += 1
+                refused = refused or listed
+    return tasks, refused
 
 
-def _worth_workers(tasks: Sequence[Task]) -> bool:
-    return len(tasks) > 1 and sum(task.size for task in tasks) >= _WORTH_A_WORKER
+def _refused_before(listed: Listed) -> SourceFormatError:
+    return SourceFormatError(
+        listed.ref.path,
+        "was refused by an earlier run, or its captions were, and is as it was (--on-error fail): repair or remove it, or "
+        'use --on-error continue. Why: motionunion query "select * from rejects"',
+        reason="refused_before",
+    )
 
 
-def _run(
-    engine: Executor,
-    queue: deque[Task],
-    committer: Committer,
-    result: IngestResult,
-    progress: Progress,
-    interrupt: _Interrupt,
-) -> None:
-    for done in engine.run(run_task, queue):
+class _Run:
+    """What becomes of the tasks of one run."""
+
+    def __init__(
+        self,
+        queue: deque[Task],
+        committer: Committer,
+        result: IngestResult,
+        progress: Progress,
+        interrupt: Interrupt,
+        *,
+        stop: bool,
+    ) -> None:
+        self._queue, self._committer, self._result = queue, committer, result
+        self._progress, self._interrupt, self._stop = progress, interrupt, stop
+        self.refused: SourceFormatError | None = None
+        """The first refusal of a run that stops at one."""
+
+    def run(self, engine: Executor) -> None:
+        """Do the tasks in the queue. Raises what no single file is to blame for."""
+        for done in engine.run(run_task, self._queue):
+            receipt = self._receipt(done)
+            if receipt is None:
+                continue
+            self._committer.add(receipt)
+            self._count(done.task, receipt)
+            if self._stop and receipt.rejects and self.refused is None:
+                self.refused = self._refusal(done.task, receipt)
+                self._queue.clear()
+
+    def _receipt(self, done: Done[Task, Receipt]) -> Receipt | None:
+        """What a task gave; None where its files are yet to be tried, one by one or by the next run."""
         if done.result is not None:
-            receipt = done.result
-        elif interrupt.asked:
-            continue  # the next run tries it again
-        elif len(done.task.files) > 1:
-            progress.note(f"a worker died ({done.died}) over {len(done.task.files)} files of {done.task.source}; "
-                          "each is tried alone")  # fmt: skip
-            queue.extendleft(done.task.split())
-            continue
-        else:
-            receipt = refuse(done.task, "worker_died", f"the process that read it died ({done.died})")
-        committer.add(receipt)
-        _count(receipt, result.sources[done.task.source], result, progress)
-        progress.advance(done.task.size / 1e6, rejects=len(result.rejects))
+            return done.result
+        task = done.task
+        if self._interrupt.asked or self.refused is not None:
+            return None  # the next run tries it again
+        if len(task.files) > 1:
+            self._progress.note(
+                f"a worker died ({done.died}) over {len(task.files)} files of {task.source}; each is tried alone"
+            )
+            self._queue.extendleft(reversed(task.split()))
+            return None
+        if done.died == OUT_OF_MEMORY:
+            return refuse(task, "out_of_memory", "needs more memory than a run may take (--memory)")
+        return refuse(task, "worker_died", f"the process that read it died ({done.died})")
 
+    def _count(self, task: Task, receipt: Receipt) -> None:
+        self._result.count(receipt)
+        for row in receipt.rejects:
+            if row["reason"] == "internal_error":
+                self._progress.note(
+                    f"bug: reading {row['file']} of {row['source']} failed with {row['message']}; please report it. "
+                    "The file is refused, the run goes on."
+                )
+        often = list(self._result.reasons.items())[:_REASONS_SHOWN]
+        self._progress.advance(task.size / 1e6, refused=self._result.refused, **dict(often))
 
-def _count(receipt: Receipt, count: SourceCount, result: IngestResult, progress: Progress) -> None:
-    count.clips += receipt.count("clip")
-    count.annotations += receipt.count("annotation")
-    count.frames += receipt.frames
-    count.hours += receipt.seconds / 3600
-    count.rejects += len(receipt.rejects)
-    result.rejects += receipt.rejects
-    for row in receipt.rejects:
-        if row["reason"] == "internal_error":
-            progress.note(f"bug: reading {row['file']} of {row['source']} failed with {row['message']}; please report it. "
-                          "The file is refused, the run goes on.")  # fmt: skip
-
-
-class _Interrupt:
-    """Ctrl-C: the first one lets the tasks in hand finish, the second stops at once."""
-
-    def __init__(self, queue: deque[Task], progress: Progress) -> None:
-        self._queue, self._progress = queue, progress
-        self.asked = False
-        self._at_once = False
-        self._before: Any = None
-
-    def __enter__(self) -> _Interrupt:
-        # Only the main thread of a program may handle signals; elsewhere its owner decides what Ctrl-C does.
-        if threading.current_thread() is threading.main_thread():
-            self._before = signal.signal(signal.SIGINT, self._handle)
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        if self._before is not None:
-            signal.signal(signal.SIGINT, self._before)
-        if isinstance(error, Exception):
-            self.stop_if_told()
-
-    def stop_if_told(self) -> None:
-        """Raise what the second Ctrl-C raised, where a library (DuckDB does) made another error of it."""
-        if self._at_once:
-            raise KeyboardInterrupt
-
-    def _handle(self, number: int, frame: FrameType | None) -> None:
-        if self.asked:
-            self._at_once = True
-            raise KeyboardInterrupt
-        self.asked = True
-        self._queue.clear()
-        self._progress.note("interrupted: finishing and committing the tasks in hand; Ctrl-C again stops at once")
+    def _refusal(self, task: Task, receipt: Receipt) -> SourceFormatError:
+        row = receipt.rejects[0]
+        root = next(listed.ref.root for listed in task.files if listed.ref.key == row["key"])
+        return SourceFormatError(
+            root / row["file"],
+            f"{row['message']} (--on-error fail). {len(self._queue):,} tasks were not begun; everything else is committed. "
+            "Repair or remove the file and run the same command again, or use --on-error continue.",
+            line=row["line"],
+            reason=row["reason"],
+        )

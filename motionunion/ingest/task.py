@@ -25,7 +25,8 @@ _KINDS = ("clips", "captions", "segments", "rejects")
 
 
 def run_task(task: Task) -> Receipt:
-    """Do a task. Raises what stops the whole run: `OSError` of the store's disk, and our errors that are not a file's."""
+    """Do a task. Raises `MemoryError` where there is too little, and what stops the whole run: `OSError` of the store's
+    disk, and our errors that are not a file's."""
     desk = _Desk()
     for listed in task.files:
         desk.read(listed, task)
@@ -63,6 +64,8 @@ class _Desk:
             clip = normalise(reading)
             row = clip_to_row(clip)
             captions, more = _of_sidecar(listed, clip)
+        except MemoryError:
+            raise  # with more memory, or alone, the file may well be read: that is for the engine to try
         except Exception as error:  # noqa: BLE001 - whatever one file does to a reader, the others are still read
             self.refuse(listed, [_reject_for(listed, error)])
             return
@@ -161,8 +164,6 @@ def _reject_for(listed: Listed, error: Exception) -> Row:
         raise error
     if isinstance(error, OSError):
         return _reject(listed, "unreadable", error.strerror or str(error))
-    if isinstance(error, MemoryError):
-        return _reject(listed, "out_of_memory", "more memory is needed than there is")
     if isinstance(error, ValueError):
         return _reject(listed, "bad_values", str(error))
     return _reject(listed, "internal_error", f"{type(error).__name__}: {error}")

@@ -13,9 +13,10 @@ import os
 import shutil
 import tempfile
 from collections import defaultdict, deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import groupby
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -27,14 +28,15 @@ from motionunion.digest import canonical_json, fsync_directory, sha256_hex, writ
 from motionunion.engines.process_pool import ProcessPool
 from motionunion.engines.serial import Serial
 from motionunion.errors import ClipError, MissingInput, StoreError
-from motionunion.features import FORMAT, META, SPANS, VALUES, FeatureSet
+from motionunion.feature_files import BUILDING_PREFIX, FORMAT, META, FloatRows, write_features
+from motionunion.features import FeatureSet
 from motionunion.progress import Progress
 from motionunion.representations import registry
 from motionunion.representations.registry import Features, Representation
 from motionunion.resample import joints_at
 from motionunion.span_planning import Plan, plan_spans
-from motionunion.span_table import spans_to_parquet
 from motionunion.spans import SkippedSpan, Span
+from motionunion.store.storage import Storage
 
 PART_FRAMES = 48_000
 """Source frames in a part: at most 50 MB of features (where the source is at their rate), about a second of work."""
@@ -48,9 +50,11 @@ class FeatureStore(Protocol):
     """What building needs of a store."""
 
     @property
-    def root(self) -> Path:
-        """Its folder; workers open it again from there."""
+    def url(self) -> str:
+        """Where it lies; workers open it again from there."""
 
+    @property
+    def storage(self) -> Storage: ...
     @property
     def commit(self) -> int: ...
     @property
@@ -59,6 +63,7 @@ class FeatureStore(Protocol):
     def cache_dir(self) -> Path: ...
     def fingerprint(self) -> str: ...
     def sql(self, query: str, /) -> Any: ...
+    def rows(self, query: str, /) -> list[tuple[Any, ...]]: ...
     def read_clips(self, ids: Sequence[str], /) -> Iterable[Clip]: ...
 
 
@@ -88,7 +93,7 @@ def build(store: FeatureStore, representation_id: str, jobs: int | None, progres
     folder = store.cache_dir / slug
     if (folder / META).exists():
         return FeatureSet.load(folder)
-    work = store.cache_dir / f".building-{slug}"
+    work = store.cache_dir / f"{BUILDING_PREFIX}{slug}"
     parts = _cut_into_parts(plan.spans, work)
     try:
         _encode_parts(store, representation, parts, jobs, progress)
@@ -132,7 +137,7 @@ def _encode_parts(
     encode = (
         partial(_encode_part, store, representation)
         if serial
-        else partial(_encode_part_of, store.root, store.commit, representation.id)
+        else partial(_encode_part_of, store.url, store.storage, store.commit, representation.id)
     )
     try:
         for done in engine.run(encode, deque(missing)):
@@ -146,15 +151,11 @@ def _encode_parts(
         progress.finish()
 
 
-def _encode_part_of(root: Path, commit: int, representation_id: str, part: _Part) -> None:
+def _encode_part_of(url: str, storage: Storage, commit: int, representation_id: str, part: _Part) -> None:
     """What a worker process does: read the same commit, whatever was ingested since."""
-    from motionunion.store.commits import read_state
-    from motionunion.store.store import Store, open_store
+    from motionunion.store.store import open_store
 
-    store = open_store(root)
-    if store.commit != commit:
-        store = Store(store.root, store.storage, store.uuid, read_state(store.storage, commit))
-    with store:
+    with open_store(url, at=commit, storage=storage) as store:
         _encode_part(store, registry.get(representation_id), part)
 
 
@@ -199,14 +200,16 @@ def _encode_spans(
             _encode_joints(representation, gathered, found, reasons)
             gathered.clear()
     _encode_joints(representation, gathered, found, reasons)
+    for place, features in enumerate(found):
+        # One infinity, from positions beyond what float32 squares, would spoil the statistics of everything.
+        if features is not None and not np.isfinite(features).all():
+            found[place], reasons[place] = None, "non_finite"
     return found, reasons
 
 
 def _as_shipped(features: npt.NDArray[Any], representation: Representation, span: Span) -> Features:
     if features.ndim != 2 or features.shape[1] != representation.dims or len(features) == 0:
         raise ClipError(f"{span.name}: shipped features have shape {features.shape}", reason="bad_shape")
-    if not np.isfinite(features).all():
-        raise ClipError(f"{span.name}: a shipped feature is not finite", reason="non_finite")
     return features.astype(np.float32)
 
 
@@ -246,41 +249,34 @@ def _join(
         raise MissingInput(f"no motion of the store could be encoded as {representation.id}: {skipped[0].reason}")
     aside = Path(tempfile.mkdtemp(prefix="joined-", dir=parts[0].path.parent))
     try:
-        shape = (sum(span.rows for span in spans), representation.dims)
-        _write_values(aside / VALUES, shape, parts)
-        table = spans_to_parquet(spans)
-        write_atomic(aside / SPANS, table)
-        meta = {
-            "format": FORMAT,
+        about = {
             "representation": representation.id,
             "name": representation.name,
             "version": representation.version,
             "parameter_hash": representation.parameter_hash,
-            "dims": representation.dims,
-            "rows": shape[0],
             "key": key,
             "fingerprint": store.fingerprint(),
             "commit": store.commit,
             "store_uuid": store.uuid,
-            "spans_sha256": sha256_hex(table),
             "skipped": [[entry.clip_id, entry.name, entry.reason] for entry in skipped],
             "counts": dict(plan.counts),
         }
-        write_atomic(aside / META, json.dumps(meta, indent=1, sort_keys=True).encode())
+        write_features(aside, spans, _rows_of(parts), dims=representation.dims, about=about)
         _put_in_place(aside, folder)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
 
 
-def _write_values(path: Path, shape: tuple[int, int], parts: list[_Part]) -> None:
-    """One npy of all parts. Written as a stream: a full disk is an error here, and a bus error in a memory map."""
-    with path.open("wb") as out:
-        np.lib.format.write_array_header_1_0(out, {"descr": "<f4", "fortran_order": False, "shape": shape})
-        for part in parts:
-            with np.load(part.path, allow_pickle=False) as file:
-                out.write(file["values"].astype("<f4", copy=False).tobytes())
-        out.flush()
-        os.fsync(out.fileno())
+def _rows_of(parts: list[_Part]) -> Iterator[tuple[FloatRows, str]]:
+    """The rows of all parts with their splits; neighbouring spans of one split together."""
+    for part in parts:
+        with np.load(part.path, allow_pickle=False) as file:
+            values, rows = file["values"], np.maximum(file["rows"], 0).tolist()
+        start = 0
+        for split, group in groupby(zip(part.spans, rows, strict=True), key=lambda one: one[0].split):
+            stop = start + sum(count for _, count in group)
+            yield values[start:stop], split
+            start = stop
 
 
 def _put_in_place(aside: Path, folder: Path) -> None:

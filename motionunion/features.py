@@ -1,14 +1,14 @@
 """Features of a whole store in one representation: a flat memory-mapped array, and the spans that lie in it.
 
 Shapes: N rows in all, S spans, D dims. A feature set is a folder: `values.npy` (N, D) float32, `spans.parquet`,
-and `features.json`, written last, with provenance. Reading one needs numpy and pyarrow only, so that it can be carried
-to a bare training machine.
+and `features.json`, written last, with provenance and digests. Reading one needs numpy and pyarrow only, so that it can be
+carried to a bare training machine.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
+import hashlib
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,19 +16,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from motionunion.digest import canonical_json, sha256_file, sha256_hex
+from motionunion.digest import canonical_json, sha256_file
 from motionunion.errors import MissingInput, StoreError, UsageError
+from motionunion.feature_files import FORMAT, META, SPANS, VALUES, open_rows, read_sealed
+from motionunion.moments import Moments
 from motionunion.progress import SILENT, Progress
-from motionunion.span_table import spans_from_parquet
+from motionunion.span_table import read_spans
 from motionunion.spans import SkippedSpan, Span
-from motionunion.statistics import Statistics, statistics_of
+from motionunion.statistics import Statistics, statistics_from
 
 if TYPE_CHECKING:
     from motionunion.feature_building import FeatureStore
-
-FORMAT = 1
-META, VALUES, SPANS = "features.json", "values.npy", "spans.parquet"
-CHUNK_ROWS = 65536
+    from motionunion.feature_selection import FeatureSelection
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -53,6 +52,10 @@ class FeatureSet:
     """Stretches that gave no features, with the reason."""
     counts: dict[str, int]
     """What else was left out; see `motionunion.span_planning.Plan`."""
+    values_sha256: str = ""
+    """Of `values.npy`; empty for features that are in memory alone."""
+    train_moments: Moments | None = None
+    """Of the rows of the train split, counted while they were written; None for features that are in memory alone."""
 
     def rows_of(self, index: int) -> npt.NDArray[np.float32]:
         """Features (rows, D) of one span, a view of the memory map."""
@@ -60,17 +63,31 @@ class FeatureSet:
 
     def spans_hash(self, split: str | None = None) -> str:
         """Hash of ids and row counts of the spans in a split (of all where None): what was counted or trained on."""
-        chosen = [[span.span_id, span.rows] for span in self.spans if split in (None, span.split)]
-        return sha256_hex(canonical_json(chosen))
+        return spans_hash(span for span in self.spans if split in (None, span.split))
+
+    def select(self, *, split: str | None = None, clip_ids: Collection[str] | None = None) -> FeatureSelection:
+        """The spans of a split, of some clips, or both (all where neither is given): a view, nothing is copied.
+
+        Raises:
+            UsageError: If there is no such split.
+        """
+        from motionunion.feature_selection import FeatureSelection
+
+        return FeatureSelection.of(self, split=split, clip_ids=clip_ids)
 
     def statistics(self, split: str = "train", feat_bias: float = 1.0, block_average: bool = True) -> Statistics:
         """Mean and standard deviation over one split; see `motionunion.statistics.Statistics`.
 
+        Those of the train split were counted while the features were written; another one is read through.
+
         Raises:
             MissingInput: If no span is in the split.
         """
-        return statistics_of(
-            self._chunks(split),
+        moments = self.train_moments if split == "train" else None
+        if moments is None:
+            moments = self.select(split=split).moments()
+        return statistics_from(
+            moments,
             self.representation,
             split=split,
             clips_hash=self.spans_hash(split),
@@ -78,25 +95,29 @@ class FeatureSet:
             block_average=block_average,
         )
 
-    def _chunks(self, split: str) -> Iterator[npt.NDArray[np.float32]]:
-        """Rows of the split in bounded pieces; neighbouring spans are read together."""
-        start = stop = 0
-        for index, span in enumerate(self.spans):
-            if span.split != split:
-                continue
-            if int(self.offsets[index]) != stop:
-                yield from self._pieces(start, stop)
-                start = int(self.offsets[index])
-            stop = int(self.offsets[index + 1])
-        yield from self._pieces(start, stop)
+    def normalised(self, statistics: Statistics, *, verify: bool = False) -> npt.NDArray[np.float32]:
+        """All values, normalised once: `statistics.normalise(values)` (N, D), memory-mapped, with the same offsets.
 
-    def _pieces(self, start: int, stop: int) -> Iterator[npt.NDArray[np.float32]]:
-        for first in range(start, stop, CHUNK_ROWS):
-            yield self.values[first : min(first + CHUNK_ROWS, stop)]
+        The copy lies beside `values.npy` and is written on first use, as a stream, in one rename; writing it verifies
+        `values.npy` to the last byte. For features that are in memory alone, it is an array in memory.
+
+        Args:
+            statistics: Of this representation.
+            verify: Read a copy that is already there against its digest, and write it again where it is damaged: for
+                work that takes long, such as training. Without, its size and header are looked at.
+
+        Raises:
+            UsageError: If the statistics are of another representation.
+            StoreError: If `values.npy` is damaged, or the copy cannot be written.
+        """
+        from motionunion.normalised import normalised
+
+        return normalised(self, statistics, verify=verify)
 
     @staticmethod
     def load(folder: Path) -> FeatureSet:
-        """Open a feature set.
+        """Open a feature set. Verifies `features.json`, the spans, and the size and header of the values; reading all
+        values against their digest is what `motionunion check` and `motionunion.feature_files.verify_features` do.
 
         Raises:
             MissingInput: If the folder holds none.
@@ -104,19 +125,17 @@ class FeatureSet:
         """
         folder = Path(folder)
         try:
-            meta = json.loads((folder / META).read_bytes())
+            return _open(folder, read_sealed(folder / META))
         except FileNotFoundError as error:
-            raise MissingInput(f"{folder}: holds no features ({META} is missing)") from error
-        except ValueError as error:
-            raise StoreError(
-                f"{folder / META}: damaged ({error}); delete the folder, it will be built again"
-            ) from error
-        try:
-            return _open(folder, meta)
+            if not (folder / META).exists():
+                raise MissingInput(f"{folder}: holds no features ({META} is missing)") from error
+            raise _damaged(folder, error) from error
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise StoreError(
-                f"{folder}: damaged features ({error}); delete the folder, it will be built again"
-            ) from error
+            raise _damaged(folder, error) from error
+
+
+def _damaged(folder: Path, error: Exception) -> StoreError:
+    return StoreError(f"{folder}: damaged features ({error}); delete the folder, it will be built again")
 
 
 def _open(folder: Path, meta: dict[str, Any]) -> FeatureSet:
@@ -124,17 +143,16 @@ def _open(folder: Path, meta: dict[str, Any]) -> FeatureSet:
         raise ValueError(f"format {meta['format']}, expected {FORMAT}")
     if sha256_file(folder / SPANS) != meta["spans_sha256"]:
         raise ValueError(f"{SPANS} is not the file that was written")
-    spans = spans_from_parquet(folder / SPANS)
+    spans = read_spans(folder / SPANS)
     offsets = np.zeros(len(spans) + 1, dtype=np.int64)
     np.cumsum([span.rows for span in spans], out=offsets[1:])
-    values = np.load(folder / VALUES, mmap_mode="r", allow_pickle=False)
-    if values.dtype != np.float32 or values.shape != (offsets[-1], meta["dims"]):
-        raise ValueError(f"{VALUES} holds {values.dtype} {values.shape}, expected ({offsets[-1]}, {meta['dims']})")
+    if offsets[-1] != meta["rows"]:
+        raise ValueError(f"{SPANS} speaks of {offsets[-1]} rows, {META} of {meta['rows']}")
     return FeatureSet(
         path=folder,
         representation=meta["representation"],
         key=meta["key"],
-        values=values,
+        values=open_rows(folder / VALUES, (meta["rows"], meta["dims"])),
         spans=spans,
         offsets=offsets,
         fingerprint=meta["fingerprint"],
@@ -142,7 +160,18 @@ def _open(folder: Path, meta: dict[str, Any]) -> FeatureSet:
         store_uuid=meta["store_uuid"],
         skipped=[SkippedSpan(*entry) for entry in meta["skipped"]],
         counts=meta["counts"],
+        values_sha256=meta["values_sha256"],
+        train_moments=Moments.from_json(meta["train_moments"]),
     )
+
+
+def spans_hash(spans: Iterable[Span]) -> str:
+    """Hash of ids and row counts of spans: sha256 of the canonical JSON `[[span_id, rows], ...]`, fed span by span."""
+    digest = hashlib.sha256(b"[")
+    for number, span in enumerate(spans):
+        digest.update((b"," if number else b"") + canonical_json([span.span_id, span.rows]))
+    digest.update(b"]")
+    return digest.hexdigest()
 
 
 def build_features(
@@ -167,3 +196,37 @@ def build_features(
     if jobs is not None and jobs < 1:
         raise UsageError(f"jobs: must be at least 1, got {jobs}")
     return build(store, representation, jobs, progress)
+
+
+def features_of(
+    store: FeatureStore,
+    representation: str,
+    where: str | None = None,
+    split: str | None = None,
+    jobs: int | None = None,
+    progress: Progress = SILENT,
+) -> FeatureSelection:
+    """What `Store.features` gives: features of some clips, as a view of those of the whole store.
+
+    The whole store is built once and kept (`build_features`); choosing reads and copies nothing.
+
+    Args:
+        store: An open store.
+        representation: An id, e.g. `hml263@20/compat`.
+        where: SQL condition over the columns of the index's `clips`, e.g. `"source = 'amass' and seconds > 2"`.
+        split: `train`, `val` or `test`.
+        jobs: Worker processes; all cores where None.
+        progress: Told how many frames are encoded.
+
+    Raises:
+        RepresentationError: If the id is not known.
+        UsageError: If the condition is not valid, or there is no such split.
+        MissingInput: If the store holds no motion that can be encoded.
+    """
+    from motionunion.feature_selection import known_split
+
+    known_split(split)  # before hours are spent on building
+    clip_ids = None
+    if where is not None:
+        clip_ids = {row[0] for row in store.rows(f"SELECT clip_id FROM clips WHERE ({where})")}
+    return build_features(store, representation, jobs, progress).select(split=split, clip_ids=clip_ids)

@@ -16,8 +16,9 @@ from zipfile import BadZipFile
 import numpy as np
 import numpy.typing as npt
 
-from motionunion.digest import write_atomic
+from motionunion.digest import canonical_json, sha256_hex, write_atomic
 from motionunion.errors import ClipError, MissingInput, UsageError
+from motionunion.moments import Moments, MomentsCounter
 from motionunion.skeleton import FloatArray
 
 MIN_STD = 1e-5
@@ -63,6 +64,12 @@ class Statistics:
             "split": self.split,
         }
 
+    @property
+    def hash(self) -> str:
+        """Hash of the arrays and of where they come from."""
+        arrays = [array.astype("<f4").tobytes().hex() for array in (self.mean, self.std)]
+        return sha256_hex(canonical_json([self.provenance, *arrays]))
+
     def save(self, path: Path) -> None:
         """Write one npz with `mean`, `std` and `provenance` (a JSON text)."""
         buffer = io.BytesIO()
@@ -87,38 +94,6 @@ class Statistics:
             ) from error
 
 
-class Moments:
-    """Running mean and sum of squared deviations of (N, D) chunks, in float64 (Chan, Golub and LeVeque 1979)."""
-
-    def __init__(self, dims: int) -> None:
-        self.rows = 0
-        self._mean = np.zeros(dims)
-        self._squares = np.zeros(dims)
-
-    def add(self, chunk_ND: FloatArray) -> None:
-        """Count the rows of a chunk."""
-        if len(chunk_ND) == 0:
-            return
-        chunk = np.asarray(chunk_ND, dtype=np.float64)
-        mean = chunk.mean(axis=0)
-        squares = np.square(chunk - mean).sum(axis=0)
-        shift = mean - self._mean
-        total = self.rows + len(chunk)
-        self._squares += squares + np.square(shift) * (self.rows * len(chunk) / total)
-        self._mean += shift * (len(chunk) / total)
-        self.rows = total
-
-    @property
-    def mean(self) -> npt.NDArray[np.float64]:
-        """(D,)"""
-        return self._mean.copy()
-
-    @property
-    def std(self) -> npt.NDArray[np.float64]:
-        """(D,) population standard deviation."""
-        return np.sqrt(self._squares / max(self.rows, 1))
-
-
 def statistics_of(
     chunks: Iterable[FloatArray],
     representation_id: str,
@@ -128,7 +103,32 @@ def statistics_of(
     feat_bias: float = 1.0,
     block_average: bool = True,
 ) -> Statistics:
-    """Statistics of a stream of (N, D) chunks.
+    """Statistics of a stream of (N, D) chunks; see `statistics_from` for what is raised."""
+    from motionunion.representations import registry
+
+    counter = MomentsCounter(registry.get(representation_id).dims)
+    for chunk in chunks:
+        counter.add(chunk)
+    return statistics_from(
+        counter.moments,
+        representation_id,
+        split=split,
+        clips_hash=clips_hash,
+        feat_bias=feat_bias,
+        block_average=block_average,
+    )
+
+
+def statistics_from(
+    moments: Moments,
+    representation_id: str,
+    *,
+    split: str,
+    clips_hash: str,
+    feat_bias: float = 1.0,
+    block_average: bool = True,
+) -> Statistics:
+    """Statistics from the moments of a split's rows.
 
     Raises:
         UsageError: If `feat_bias` is not positive.
@@ -140,9 +140,6 @@ def statistics_of(
     representation = registry.get(representation_id)
     if not feat_bias > 0.0:
         raise UsageError(f"feat_bias: must be positive, got {feat_bias}")
-    moments = Moments(representation.dims)
-    for chunk in chunks:
-        moments.add(chunk)
     if moments.rows == 0:
         raise MissingInput(f"no rows of {representation_id} in split {split!r}: ingest motion that falls into it")
     std = moments.std

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from motionunion.errors import MissingInput
 from motionunion.features import FeatureSet
 from motionunion.statistics import Statistics
+from motionunion.window_reading import WindowReader
 from motionunion.windows import Window, cut
 from tokenizer.mirror import mirror_of
 
@@ -33,6 +34,8 @@ class TrainingData:
 
     values: FloatRows
     """Unnormalised features (N, D) of the whole store; may be a memory map."""
+    normalised: FloatRows
+    """The same rows normalised by `statistics`; may be a memory map."""
     statistics: Statistics
     parameter_hash: str
     """Of the representation: two encoders of one id and other constants are not the same."""
@@ -53,8 +56,12 @@ def training_data(features: FeatureSet, feat_bias: float) -> TrainingData:
     Without validation windows, whole groups of the train split are held out, by the hash of their name; where that
     would leave nothing on one side (a single recording, say), the training windows are looked at themselves.
 
+    Features that lie on disk are verified against their digests here, once for a training run: a normalised copy that is
+    there already is read through, and a new one is made of verified values.
+
     Raises:
         MissingInput: If the train split gives no window.
+        StoreError: If the features are damaged, or cannot be normalised for want of room.
     """
     from motionunion.representations import registry
 
@@ -75,9 +82,11 @@ def training_data(features: FeatureSet, feat_bias: float) -> TrainingData:
             held_out, rest = train, train
             name = "train itself (the store has no val window, and its groups cannot be parted)"
         train = rest
+    statistics = features.statistics(split="train", feat_bias=feat_bias, block_average=True)
     return TrainingData(
         values=features.values,
-        statistics=features.statistics(split="train", feat_bias=feat_bias, block_average=True),
+        normalised=features.normalised(statistics, verify=True),
+        statistics=statistics,
         parameter_hash=registry.get(features.representation).parameter_hash,
         train=train,
         held_out=spread(held_out, HELD_OUT_ROWS),
@@ -96,6 +105,18 @@ def _held_out(group: str) -> bool:
     return int(hashlib.sha256(group.encode()).hexdigest(), 16) % 100 < HELD_OUT_PERCENT
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Drawn:
+    """Which rows a batch of crops consists of."""
+
+    first: npt.NDArray[np.int64]
+    """(B,) row where each crop begins."""
+    lengths: npt.NDArray[np.int64]
+    """(B,) rows of each that are real; the last one is repeated behind them."""
+    mirrored: npt.NDArray[np.bool_]
+    """(B,)"""
+
+
 class CropSampler:
     """Draws random crops of training windows, every row of the split equally likely to be looked at.
 
@@ -103,30 +124,61 @@ class CropSampler:
     """
 
     def __init__(self, data: TrainingData, crop_rows: int, mirrored: float = 0.0) -> None:
-        self._values = data.values
-        self._mean = data.statistics.mean
-        self._std = data.statistics.std
-        self._crop = crop_rows
+        self.crop_rows = crop_rows
+        self.mirror = normalised_mirror(data.statistics) if mirrored else None
         self._mirrored = mirrored
-        self._mirror = mirror_of(data.statistics.representation) if mirrored else None
+        self._reader = WindowReader(data.normalised, crop_rows)
         self._start = np.array([window.start for window in data.train], dtype=np.int64)
         self._rows = np.array([window.rows for window in data.train], dtype=np.int64)
         self._ends = np.cumsum(self._rows)
+
+    def choose(self, crops: int, seed: int, attempt: int, step: int, purpose: int = TRAINING) -> Drawn:
+        """Which crops a step sees."""
+        random = np.random.default_rng((purpose, seed, attempt, step))
+        window = np.searchsorted(self._ends, random.integers(self._ends[-1], size=crops), side="right")
+        rows = self._rows[window]
+        first = self._start[window] + random.integers(np.maximum(rows - self.crop_rows, 0) + 1)
+        mirrored = random.random(crops) < self._mirrored if self.mirror is not None else np.zeros(crops, dtype=np.bool_)
+        return Drawn(first, np.minimum(rows, self.crop_rows), mirrored)
+
+    def read(self, drawn: Drawn, out: FloatRows | None = None) -> FloatRows:
+        """The chosen crops (B, T, D), normalised, in `out` where that is given."""
+        crops = self._reader.batch(drawn.first, drawn.lengths, out)
+        if self.mirror is not None and drawn.mirrored.any():
+            crops[drawn.mirrored] = self.mirror(crops[drawn.mirrored])
+        return crops
 
     def draw(
         self, crops: int, seed: int, attempt: int, step: int, purpose: int = TRAINING
     ) -> tuple[FloatRows, FloatRows]:
         """Normalised crops (B, T, D) and their mask (B, T), 1 on real rows."""
-        random = np.random.default_rng((purpose, seed, attempt, step))
-        window = np.searchsorted(self._ends, random.integers(self._ends[-1], size=crops), side="right")
-        rows = self._rows[window]
-        first = self._start[window] + random.integers(np.maximum(rows - self._crop, 0) + 1)
-        length = np.minimum(rows, self._crop)
-        offset = np.arange(self._crop)
-        index = first[:, None] + np.minimum(offset, length[:, None] - 1)
-        crop = np.asarray(self._values[index])
-        if self._mirror is not None:
-            chosen = random.random(crops) < self._mirrored
-            crop[chosen] = self._mirror(crop[chosen])
-        crop = (crop - self._mean) / self._std
-        return crop.astype(np.float32, copy=False), (offset < length[:, None]).astype(np.float32)
+        drawn = self.choose(crops, seed, attempt, step, purpose)
+        real = np.arange(self.crop_rows) < drawn.lengths[:, None]
+        return self.read(drawn), real.astype(np.float32)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NormalisedMirror:
+    """`mirrored[..., d] = scale[d] * normalised[..., columns[d]] + shift[d]`: mirror images without denormalising."""
+
+    columns: npt.NDArray[np.int64]
+    scale: FloatRows
+    shift: FloatRows
+
+    def __call__(self, normalised: FloatRows) -> FloatRows:
+        """Mirror images (..., D) of normalised features."""
+        mirrored: FloatRows = normalised[..., self.columns] * self.scale + self.shift
+        return mirrored
+
+
+def normalised_mirror(statistics: Statistics) -> NormalisedMirror:
+    """The mirror of a representation, for features that these statistics normalise.
+
+    Raises:
+        ConfigError: If none is laid down for the representation.
+    """
+    mirror = mirror_of(statistics.representation)
+    mean, std = statistics.mean.astype(np.float64), statistics.std.astype(np.float64)
+    scale = mirror.signs * std[mirror.columns] / std
+    shift = (mirror.signs * mean[mirror.columns] - mean) / std
+    return NormalisedMirror(mirror.columns, scale.astype(np.float32), shift.astype(np.float32))

@@ -25,7 +25,8 @@ from motionunion.progress import SILENT, Progress
 from tokenizer.checkpoint import Tokenizer
 from tokenizer.collapse import CollapseError, advice, collapse_reason
 from tokenizer.config import Preset
-from tokenizer.crops import GUARD, TRAINING, CropSampler, TrainingData
+from tokenizer.crop_batches import CropBatches
+from tokenizer.crops import GUARD, TRAINING, TrainingData
 from tokenizer.loss import reconstruction_loss, saturation
 from tokenizer.metrics import code_usage, evaluate_windows
 from tokenizer.model import FSQVAE, build_model
@@ -59,7 +60,7 @@ class Trainer:
         self.folder, self.data, self.preset, self.config = folder, data, preset, preset.training
         self.codebook, self.seed, self.device = codebook, seed, torch.device(device)
         self.provenance, self.plan, self.progress = provenance, plan, progress
-        self.sampler = CropSampler(data, self.config.crop_rows, self.config.mirror)
+        self.batches = CropBatches(data, self.config.crop_rows, self.config.mirror, self.device)
         self.heading_std = float(data.statistics.std[self.config.heading_dim])
         self.position_std = float(data.statistics.std[slice(*self.config.position_dims)].mean())
         self.attempts: list[dict[str, Any]] = []
@@ -163,11 +164,7 @@ class Trainer:
         return self.config.precision == "bf16" and self.device.type == "cuda"
 
     def _batch(self, crops: int, attempt: int, step: int, *, purpose: int = TRAINING) -> tuple[Tensor, Tensor]:
-        drawn = self.sampler.draw(crops, self.seed, attempt, step, purpose)
-        target, mask = (torch.from_numpy(array) for array in drawn)
-        if self.device.type == "cuda":
-            target, mask = target.pin_memory(), mask.pin_memory()
-        return target.to(self.device, non_blocking=True), mask.to(self.device, non_blocking=True)
+        return self.batches.draw(crops, self.seed, attempt, step, purpose)
 
     def _average(self, state: _State) -> None:
         if not state.average:

@@ -90,7 +90,7 @@ def store_of(tmp_path: Path) -> Callable[..., Store]:
                 segments=len(segments), segments_digest=rows_digest(segments), segments_shard=names["segments"],
             )
         )  # fmt: skip
-        committer = Committer(store.root, store.storage, "made up")
+        committer = Committer(store.storage, "made up")
         committer.add(
             Receipt(
                 covered=tuple(sorted(covered, key=lambda one: (one.source, one.key))),
@@ -99,6 +99,6 @@ def store_of(tmp_path: Path) -> Callable[..., Store]:
         )
         committer.flush()
         committer.close()
-        return open_store(store.root)
+        return open_store(store.url)
 
     return commit

@@ -15,6 +15,7 @@ import pytest
 from motionunion import feature_building
 from motionunion.clip import Caption, Clip, Segment, Shipped
 from motionunion.errors import MissingInput, StoreError, UsageError
+from motionunion.feature_files import write_sealed
 from motionunion.features import FeatureSet, build_features
 from motionunion.representations import encode
 from motionunion.resample import joints_at
@@ -86,7 +87,7 @@ def test_new_captions_make_a_new_feature_set(store: Store) -> None:
     store.append({"captions": said}, source="mine", key="notes.csv")
     from motionunion.store.store import open_store
 
-    after = build_features(open_store(store.root), ID)
+    after = build_features(open_store(store.url), ID)
     assert after.key != before.key
     assert [caption.text for span in after.spans for caption in span.captions] == ["a person walks"]
     np.testing.assert_array_equal(after.values, before.values)
@@ -98,7 +99,7 @@ def test_workers_give_the_same_values_as_one_process(
     alone = np.array(build_features(store, ID, jobs=1).values)
     monkeypatch.setattr(feature_building, "PART_FRAMES", 1)
     for path in store.cache_dir.iterdir():
-        path.rename(store.root / f"old-{path.name}")
+        path.rename(Path(store.url) / f"old-{path.name}")
     # Workers read the commit that was planned, though the store has gone on.
     store.append(
         {"captions": (Caption(uid="made_up/two", text="later", layer="mine"),)}, source="mine", key="notes.csv"
@@ -109,10 +110,10 @@ def test_workers_give_the_same_values_as_one_process(
 
 
 def test_a_cache_that_cannot_be_written_is_an_error_that_says_so(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*_: object) -> None:
+    def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(feature_building, "_write_values", full)
+    monkeypatch.setattr(feature_building, "write_features", full)
     with pytest.raises(StoreError, match="No space left"):
         build_features(store, ID)
     monkeypatch.undo()
@@ -130,8 +131,8 @@ def test_a_build_that_was_killed_goes_on_from_its_parts(store: Store, monkeypatc
     monkeypatch.setattr(feature_building, "PART_FRAMES", 1)
     expected = np.array(build_features(store, ID, jobs=1).values)
     for path in store.cache_dir.iterdir():
-        path.rename(store.root / f"old-{path.name}")
-    done = _kill_after_parts(store.root, 2)
+        path.rename(Path(store.url) / f"old-{path.name}")
+    done = _kill_after_parts(Path(store.url), 2)
     assert len(done) == 2
     stamps = {path: path.stat().st_mtime_ns for path in done}
     encoded = []
@@ -213,7 +214,14 @@ def test_a_folder_without_features_and_a_damaged_one_are_told_apart(store: Store
     meta = features.path / "features.json"
     stated = json.loads(meta.read_text())
     meta.write_text(json.dumps(stated | {"dims": 251}))
+    with pytest.raises(StoreError, match="digest"):
+        FeatureSet.load(features.path)
+    del stated["digest"]
+    write_sealed(meta, stated | {"dims": 251})
     with pytest.raises(StoreError, match="251"):
+        FeatureSet.load(features.path)
+    write_sealed(meta, stated | {"format": 1})
+    with pytest.raises(StoreError, match="format 1"):
         FeatureSet.load(features.path)
     meta.write_text("{")
     with pytest.raises(StoreError, match="damaged"):

@@ -10,7 +10,7 @@ import pytest
 from motionunion.clip import Caption, Clip, Segment, Shipped
 from motionunion.representations import registry
 from motionunion.span_planning import Plan, plan_spans
-from motionunion.span_table import spans_from_parquet, spans_to_parquet
+from motionunion.span_table import read_spans, write_spans
 from motionunion.store.store import Store
 
 ID = "hml263@20/compat"
@@ -199,5 +199,5 @@ def test_spans_return_from_parquet(clip_of: MakeClip, store_of: MakeStore, tmp_p
     said = (says("walks", start_s=1.0, end_s=2.0), says("näht", tokens="näht/VERB"))
     plan = planned(store_of(clip_of(), clip_of("two"), said=said))
     path = tmp_path / "spans.parquet"
-    path.write_bytes(spans_to_parquet(plan.spans))
-    assert spans_from_parquet(path) == plan.spans
+    write_spans(path, plan.spans)
+    assert read_spans(path) == plan.spans

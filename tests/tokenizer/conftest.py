@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -12,8 +10,8 @@ import torch
 from safetensors import safe_open
 from torch import Tensor
 
-from motionunion.features import FORMAT, META, SPANS, VALUES, FeatureSet
-from motionunion.span_table import spans_to_parquet
+from motionunion.feature_files import write_features
+from motionunion.features import FeatureSet
 from motionunion.spans import Span, SpanCaption
 from tokenizer import plan
 from tokenizer.config import Preset, preset_named
@@ -107,15 +105,11 @@ def save_features():
     """Writes a feature set as the folder that `FeatureSet.load` reads, for tests with a second process."""
 
     def save(features: FeatureSet, folder: Path) -> None:
-        folder.mkdir(parents=True)
-        np.save(folder / VALUES, features.values)
-        table = spans_to_parquet(features.spans)
-        (folder / SPANS).write_bytes(table)
-        meta = {
-            "format": FORMAT, "representation": features.representation, "key": features.key, "dims": 263,
-            "fingerprint": features.fingerprint, "commit": features.commit, "store_uuid": features.store_uuid,
-            "spans_sha256": hashlib.sha256(table).hexdigest(), "skipped": [], "counts": {},
+        about = {
+            "representation": features.representation, "key": features.key, "fingerprint": features.fingerprint,
+            "commit": features.commit, "store_uuid": features.store_uuid, "skipped": [], "counts": {},
         }  # fmt: skip
-        (folder / META).write_text(json.dumps(meta))
+        chunks = ((features.rows_of(index), span.split) for index, span in enumerate(features.spans))
+        write_features(folder, features.spans, chunks, dims=features.values.shape[1], about=about)
 
     return save

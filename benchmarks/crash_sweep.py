@@ -1,0 +1,105 @@
+"""Kill ingest at every single operation, run it again, and compare: `python -m benchmarks.crash_sweep`.
+
+Five sweeps on a local disk and on S3 (a server on this machine), each over every place that an undisturbed run passes:
+
+    kill         SIGKILL before, and after, every storage operation; on the local disk also at every opening, linking,
+                 renaming, removing and fsync of a file of the store
+    full         no space left, from the n-th write on
+    read_error   the n-th read fails
+    reset        the connection is reset at the n-th operation, before and after the server has acted; on S3 also on the wire
+
+After each: what is there opens and is sound, and the same command, run again, ends in the same fingerprint and the same
+shards as a run that was left alone. `--quick` takes every seventh place.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from benchmarks import machine
+from benchmarks.faults.injection import Fault
+from benchmarks.faults.sweeping import sweep
+
+SWEEPS = (
+    ("kill before", Fault(kind="kill"), False),
+    ("kill after", Fault(kind="kill", after=True), False),
+    ("disk full", Fault(kind="full", lasting=True), False),
+    ("disk full for a moment", Fault(kind="full"), False),
+    ("read error", Fault(kind="read_error"), False),
+    ("connection reset before", Fault(kind="reset"), False),
+    ("connection reset after", Fault(kind="reset", after=True), False),
+    ("kill at a call to the disk", Fault(kind="kill"), True),
+    ("disk full at a call to the disk", Fault(kind="full", lasting=True), True),
+)
+
+
+@contextlib.contextmanager
+def s3_server() -> Iterator[str]:
+    """URL of a bucket on an S3 server (moto) on this machine; its address and keys are in the environment meanwhile."""
+    import boto3
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    settings = {
+        "AWS_ENDPOINT_URL": f"http://{host}:{port}",
+        "AWS_ALLOW_HTTP": "true",
+        "AWS_ACCESS_KEY_ID": "sweep",
+        "AWS_SECRET_ACCESS_KEY": "sweep",
+        "AWS_REGION": "us-east-1",
+    }
+    before = {name: os.environ.get(name) for name in settings}
+    os.environ.update(settings)
+    boto3.client("s3", endpoint_url=settings["AWS_ENDPOINT_URL"], region_name="us-east-1").create_bucket(Bucket="sweep")
+    try:
+        yield "s3://sweep/store"
+    finally:
+        server.stop()
+        for name, value in before.items():
+            os.environ.pop(name, None) if value is None else os.environ.update({name: value})
+
+
+def write_source(folder: Path) -> Path:
+    """A few small files of four sources: motion, captions and splits, shipped features, and files that are refused."""
+    from motionunion.sample import write_sample
+
+    write_sample(folder, clips=12, seed=0, jobs=1)
+    for path in sorted((folder / "bvh").glob("*.bvh"))[1:]:
+        path.unlink()
+    for path in sorted((folder / "humanml3d").glob("*/9100*.*"))[4:]:
+        path.unlink()
+    return folder
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="every seventh place")
+    parser.add_argument("--where", choices=("disk", "s3", "both"), default="both")
+    arguments = parser.parse_args()
+    step = 7 if arguments.quick else 1
+    results: list[dict[str, Any]] = []
+    with tempfile.TemporaryDirectory() as folder, s3_server() as bucket:
+        os.environ["MOTIONUNION_CACHE"] = str(Path(folder) / "cache")
+        source = str(write_source(Path(folder) / "source"))
+        for where, url in (("disk", str(Path(folder) / "store")), ("s3", bucket)):
+            for name, fault, on_disk in SWEEPS:
+                if arguments.where in (where, "both") and not (on_disk and where == "s3"):
+                    results.append(sweep(f"{where}: {name}", url, source, fault, step, disk=on_disk))
+    total = sum(result["faults"] for result in results)
+    wrong = sum(len(result["wrong"]) for result in results)
+    print(f"{total:,} faults injected, {wrong} of them did harm")
+    if not arguments.quick:
+        figures = {"faults": total, "harmful": wrong, "sweeps": results}
+        machine.write(Path(__file__).with_name("results") / "crash_sweep.json", figures)
+    raise SystemExit(1 if wrong else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,161 @@
+"""Strike an ingest at every place, run it again, and compare with one that was left alone.
+
+Every run is a process of its own, forked from one that has imported what they need, so that a SIGKILL is a real one.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import shutil
+import traceback
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from benchmarks.faults.injection import Fault, Stopped, faulty, watch_disk
+
+_FORK = multiprocessing.get_context("forkserver")
+_FORK.set_forkserver_preload(
+    [
+        "motionunion.ingest.run",
+        "motionunion.engines.serial",
+        "motionunion.store.check",
+        "motionunion.store.index",
+        "obstore",
+    ]
+)
+
+
+def clear(url: str) -> None:
+    """Remove a store."""
+    if "://" not in url:
+        shutil.rmtree(url, ignore_errors=True)
+        return
+    from motionunion.store.location import storage_at
+
+    storage = storage_at(url)
+    for entry in list(storage.list("")):
+        storage.delete(entry.name)
+
+
+def ingest_once(url: str, source: str, fault: Fault, disk: bool = False) -> None:
+    """One run of ingest in this process, a commit for each task, with a fault in its way."""
+    from motionunion.engines.serial import Serial
+    from motionunion.ingest.run import ingest
+    from motionunion.store import committer
+    from motionunion.store.location import storage_at
+    from motionunion.store.store import open_store
+
+    committer.COMMIT_EVERY_S = 0.0
+    storage = storage_at(url)
+    if disk:
+        watch_disk(Path(url), fault)
+    else:
+        storage = faulty(storage, fault)
+    store = open_store(url, create=True, storage=storage)
+    ingest([source], store, executor=Serial())
+
+
+def outcome_of(url: str, source: str, fault: Fault, disk: bool = False) -> str:
+    """What became of a run: `completed`, `stopped`, or the words of its error; `BUG` where no person could read them."""
+    from motionunion.errors import MotionUnionError
+
+    try:
+        ingest_once(url, source, fault, disk)
+    except Stopped:
+        return "stopped"
+    except MotionUnionError as error:
+        return f"error: {error}"
+    except BaseException:  # noqa: BLE001 - whatever else comes out is what this sweep looks for
+        return f"BUG: {traceback.format_exc()}"
+    return "completed"
+
+
+def state_of(url: str) -> dict[str, Any]:
+    """Fingerprint, shards and damage of what is there; empty where there is no store yet."""
+    from motionunion.errors import MissingInput
+    from motionunion.store.check import check_store
+    from motionunion.store.store import open_store
+
+    try:
+        with open_store(url) as store:
+            report = check_store(url)
+            return {
+                "fingerprint": store.fingerprint(),
+                "shards": sorted(store.state.shards),
+                "clips": sorted(str(row) for row in store.rows("SELECT clip_id, content FROM clips")),
+                "damage": [f"{one['file']}: {one['problem']}" for one in report.damage],
+            }
+    except MissingInput:
+        return {}
+
+
+def problems(url: str, source: str, reference: dict[str, Any], outcome: str) -> list[str]:
+    """What is wrong after a fault, and after running again."""
+    found = [outcome] if outcome.startswith("BUG") else []
+    left = state_of(url)
+    if left:
+        found += [f"after the fault: {one}" for one in left["damage"]]
+        if not set(left["clips"]) <= set(reference["clips"]):
+            found.append("after the fault: a clip that no undisturbed run gives")
+    again = outcome_of(url, source, Fault())
+    now = state_of(url)
+    if again != "completed":
+        found.append(f"run again: {again}")
+    for what in ("fingerprint", "shards", "damage"):
+        if now.get(what) != reference[what]:
+            found.append(f"run again: {what} differs: {now.get(what)}")
+    return found
+
+
+def _in_child(connection: Any, work: Any, arguments: tuple[Any, ...]) -> None:
+    connection.send(work(*arguments))
+
+
+def apart(work: Any, *arguments: Any) -> Any:
+    """The result of a call in a process of its own; `killed` where it died."""
+    ours, theirs = _FORK.Pipe()
+    process = _FORK.Process(target=_in_child, args=(theirs, work, arguments))
+    process.start()
+    theirs.close()
+    try:
+        answer = ours.recv()
+    except EOFError:
+        answer = "killed"
+    process.join()
+    return answer
+
+
+def places(url: str, source: str, fault: Fault, disk: bool) -> list[str]:
+    """Every operation that a fault of this kind may strike in an undisturbed run."""
+    counting = Fault(kind=fault.kind, at=0)
+    ingest_once(url, source, counting, disk)
+    return counting.seen
+
+
+def sweep(name: str, url: str, source: str, fault: Fault, step: int, *, disk: bool = False) -> dict[str, Any]:
+    """Strike at every place (every `step`-th), run again, compare."""
+    clear(url)
+    reference_run = apart(outcome_of, url, source, Fault())
+    assert reference_run == "completed", reference_run
+    reference = apart(state_of, url)
+    clear(url)
+    operations = apart(places, url, source, fault, disk)
+    outcomes: Counter[str] = Counter()
+    wrong: list[dict[str, Any]] = []
+    for at in range(1, len(operations) + 1, step):
+        clear(url)
+        struck = Fault(kind=fault.kind, at=at, after=fault.after, lasting=fault.lasting)
+        outcome = apart(outcome_of, url, source, struck, disk)
+        outcomes[outcome.partition(":")[0]] += 1
+        found = apart(problems, url, source, reference, outcome)
+        if found:
+            wrong.append({"at": at, "operation": operations[at - 1], "problems": found})
+    injected = sum(outcomes.values())
+    print(
+        f"{name:34} {len(operations):6,} places   {injected:6,} faults   {dict(outcomes)}   {len(wrong)} wrong",
+        flush=True,
+    )
+    for one in wrong[:5]:
+        print(f"    {one['at']} {one['operation']}: {' | '.join(one['problems'])[:2000]}")
+    return {"sweep": name, "places": len(operations), "faults": injected, "outcomes": dict(outcomes), "wrong": wrong}

@@ -12,7 +12,7 @@ def keys(store):
 
 def test_two_writers_at_once_lose_nothing(desk, make_clip):
     storage = open_store(desk.path).storage
-    one, two = (Committer(desk.path, storage, name) for name in ("one", "two"))
+    one, two = (Committer(storage, name) for name in ("one", "two"))
     one.add(desk.receipt(clips=(make_clip("a"), make_clip("b"))))
     two.add(desk.receipt(clips=(make_clip("c"),)))
     one.flush()
@@ -26,7 +26,7 @@ def test_two_writers_at_once_lose_nothing(desk, make_clip):
 def test_two_writers_of_the_same_work_commit_it_once(desk, make_clip):
     storage = open_store(desk.path).storage
     receipt = desk.receipt(clips=(make_clip("a"),))
-    one, two = (Committer(desk.path, storage, name) for name in ("one", "two"))
+    one, two = (Committer(storage, name) for name in ("one", "two"))
     for writer in (one, two):
         writer.add(receipt)
         writer.flush()
@@ -36,7 +36,7 @@ def test_two_writers_of_the_same_work_commit_it_once(desk, make_clip):
 
 def test_commits_are_made_at_most_every_thirty_seconds_and_at_the_end(desk, make_clip):
     now = [0.0]
-    committer = Committer(desk.path, open_store(desk.path).storage, "slow", clock=lambda: now[0])
+    committer = Committer(open_store(desk.path).storage, "slow", clock=lambda: now[0])
     for number in range(8):
         now[0] += 10
         committer.add(desk.receipt(clips=(make_clip(f"c{number}"),)))

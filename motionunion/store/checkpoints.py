@@ -62,6 +62,10 @@ def _rows(storage: Storage, checkpoint: Mapping[str, Any]) -> list[dict[str, Any
         data = storage.get(name)
     except FileNotFoundError:
         raise StoreError(f"{name}: missing, though a commit names it; restore this file from a backup") from None
+    except OSError as error:
+        raise StoreError(
+            f"{storage.url}/{name}: cannot be read ({error.strerror or error}); see to the disk or to this file's permissions"
+        ) from error
     if sha256_hex(data) != checkpoint["sha256"]:
         raise StoreError(
             f"{name}: damaged, its bytes are not those that were written; restore this file from a backup, or try "

@@ -11,7 +11,9 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -27,6 +29,8 @@ _MANY_CHANGES = 4096
 FORMAT_VERSION = 2
 READABLE_FORMATS = (1, 2)
 LATEST = "commits/_latest"
+_THREADS = 8
+_AHEAD = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +72,9 @@ class State:
         since = {name: self.since[name] for name in shards}
         for shard in added:
             shards[shard.name], since[shard.name] = shard, number
-        return State(number=number, digest=digest, horizon=horizon or self.horizon, shards=shards, since=since)
+        # What was given up once stays given up.
+        kept_from = max(self.horizon, horizon or 1)
+        return State(number=number, digest=digest, horizon=kept_from, shards=shards, since=since)
 
 
 def commit_name(number: int) -> str:
@@ -127,7 +133,7 @@ def read_hint(storage: Storage) -> int:
     """What `commits/_latest` says; 0 where there is none, or none that can be read (`check` tells of it)."""
     try:
         return parse_hint(storage.get(LATEST))
-    except (FileNotFoundError, StoreError):
+    except (OSError, StoreError):
         return 0
 
 
@@ -136,7 +142,15 @@ def parse_hint(data: bytes) -> int:
     text = data.decode("ascii", "replace").strip()
     if text.isascii() and text.isdigit() and len(text) <= 20:
         return int(text)  # format 1
-    return int(unseal(LATEST, data)["number"])
+    hint = unseal(LATEST, data)
+    if not isinstance(hint.get("number"), int):
+        raise StoreError(f"{LATEST}: names no commit; delete it, the next commit writes it anew")
+    return int(hint["number"])
+
+
+def write_hint(storage: Storage, number: int, digest: str) -> None:
+    """Say which commit is the newest, as far as this writer knows. An older one than the truth costs a longer listing."""
+    storage.put(LATEST, seal({"number": number, "commit": digest}))
 
 
 def read_commit(storage: Storage, number: int) -> dict[str, Any]:
@@ -148,11 +162,40 @@ def read_commit(storage: Storage, number: int) -> dict[str, Any]:
         raise StoreError(
             f"{name}: missing, though later commits build on it; restore this file from a backup"
         ) from None
-    if commit["format"] not in READABLE_FORMATS:
-        raise StoreError(f"{name}: written in format {commit['format']}; this version reads up to {FORMAT_VERSION}")
+    except OSError as error:
+        raise StoreError(
+            f"{storage.url}/{name}: cannot be read ({error.strerror or error}); see to the disk or to this file's permissions"
+        ) from error
+    if commit.get("format") not in READABLE_FORMATS:
+        raise StoreError(
+            f"{name}: written in format {commit.get('format')}; this version reads up to {FORMAT_VERSION}: use a newer one"
+        )
     if commit["number"] != number:
         raise StoreError(f"{name}: says that it is commit {commit['number']}; restore this file from a backup")
     return {"horizon": 1, "repaired": False, **commit}
+
+
+def read_commits(storage: Storage, numbers: Iterable[int]) -> Iterator[dict[str, Any] | StoreError]:
+    """Many commits in the order asked for, some read ahead at once; the error in place of one that cannot be read."""
+
+    def read(number: int) -> dict[str, Any] | StoreError:
+        try:
+            return read_commit(storage, number)
+        except StoreError as error:
+            return error
+
+    waiting: deque[Future[dict[str, Any] | StoreError]] = deque()
+    with ThreadPoolExecutor(_THREADS) as pool:
+        try:
+            for number in numbers:
+                waiting.append(pool.submit(read, number))
+                if len(waiting) > _AHEAD:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
 
 
 def read_head(storage: Storage, at: int | None = None) -> Head:
@@ -257,5 +300,5 @@ def write_commit(
     if not storage.put_if_absent(commit_name(number), seal(value)):
         return None
     digest = sha256_hex(canonical_json(value))
-    storage.put(LATEST, seal({"number": number, "commit": digest}))
+    write_hint(storage, number, digest)
     return parent.after(number, digest, added, removed, horizon)

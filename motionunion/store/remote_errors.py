@@ -21,6 +21,7 @@ _BAD_CREDENTIALS = {
     "InvalidToken",
     "AuthenticationFailed",
 }
+_OTHER_REGION = {"PermanentRedirect", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException"}
 _PASSING_CODES = {"NoSuchUpload", "SlowDown", "RequestTimeout", "OperationAborted", "ConditionalRequestConflict"}
 _SET_CREDENTIALS = {
     "s3": "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY "
@@ -97,7 +98,7 @@ def _meaning(error: Exception, url: str) -> tuple[bool, str, str]:
             f"no permission ({said or 'HTTP 403'})",
             "the credentials must be allowed to get, put, list and delete here (docs/remote.md)",
         )
-    if (status in (301, 307, 400) and ("region" in text.lower() or "Redirect" in text)) or "without LOCATION" in text:
+    if codes & _OTHER_REGION or status in (301, 307) or "without LOCATION" in text:
         return False, "the bucket lies in another region", "set AWS_REGION to the bucket's region"
     if "builder error" in text:
         return (
@@ -129,7 +130,9 @@ def _status(text: str) -> int | None:
 
 def _asked_for_credentials(text: str) -> bool:
     """True where the client, with no credentials given, turned to those that a cloud hands to its own machines."""
-    return "169.254.169.254" in text or "metadata.google.internal" in text or "token request" in text
+    return any(
+        sign in text for sign in ("169.254.169.254", "/latest/api/token", "metadata.google.internal", "token request")
+    )
 
 
 def _last_words(text: str) -> str:

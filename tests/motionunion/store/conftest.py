@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import importlib.util
+import logging
+import sys
+import urllib.request
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from fractions import Fraction
+from itertools import count
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -128,7 +134,7 @@ class Desk:
 
     def commit(self, *receipts: Receipt) -> Store:
         store = open_store(self.path)
-        committer = Committer(self.path, store.storage, "made up")
+        committer = Committer(store.storage, "made up")
         for receipt in receipts:
             committer.add(receipt)
         committer.flush()
@@ -149,3 +155,59 @@ def everything_clip() -> Clip:
 @pytest.fixture
 def desk(tmp_path: Path) -> Desk:
     return Desk(tmp_path / "store")
+
+
+@pytest.fixture(scope="session")
+def tcp_proxy() -> ModuleType:
+    """The module of the proxy that breaks connections; it belongs to the crash sweep, which is no part of a package."""
+    path = Path(__file__).parents[3] / "benchmarks" / "faults" / "tcp_proxy.py"
+    spec = importlib.util.spec_from_file_location("tcp_proxy", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["tcp_proxy"] = module  # where dataclasses look up their own module
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="session")
+def object_server() -> Iterator[str]:
+    """Address of an S3 server in this process, with nothing in it but what the tests put there."""
+    pytest.importorskip("obstore", reason="obstore is not installed: pip install 'motionunion[s3]'")
+    pytest.importorskip("moto", reason="moto is not installed: pip install 'motionunion[dev]'")
+    from moto.server import ThreadedMotoServer
+
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)  # a line for each request otherwise
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def object_proxy(object_server: str, tcp_proxy: ModuleType) -> Iterator[ModuleType]:
+    with tcp_proxy.FaultyProxy(object_server, one_at_a_time=True) as proxy:
+        yield proxy
+
+
+_BUCKETS = count()
+
+
+@pytest.fixture
+def bucket(object_server: str, object_proxy: ModuleType, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """URL of a new bucket, with all requests to it through `object_proxy`, which counts from 1 again."""
+    name = f"bucket-{next(_BUCKETS)}"
+    urllib.request.urlopen(urllib.request.Request(f"{object_server}/{name}", method="PUT")).close()
+    for variable, value in {
+        "AWS_ACCESS_KEY_ID": "made-up",
+        "AWS_SECRET_ACCESS_KEY": "made-up",
+        "AWS_REGION": "us-east-1",
+        "AWS_ENDPOINT_URL": object_proxy.endpoint,
+        "AWS_ALLOW_HTTP": "true",
+        "MOTIONUNION_REMOTE_TIMEOUT_S": "10",
+    }.items():
+        monkeypatch.setenv(variable, value)
+    object_proxy.forget()
+    yield f"s3://{name}"
+    object_proxy.plan = lambda request: None

@@ -1,0 +1,360 @@
+"""What only an object server does: answers that are lost, servers that are dead, and refusals with many faces."""
+
+from __future__ import annotations
+
+import builtins
+import pickle
+import socket
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import unquote
+
+import pytest
+
+from motionunion.errors import MissingExtra, StoreError, UsageError
+from motionunion.store import object_storage
+from motionunion.store.object_storage import ObjectStorage
+from motionunion.store.remote_errors import RemoteError
+
+WHENS = ("before", "after", "within")
+OPERATIONS = {
+    "get": lambda storage: storage.get("a/1"),
+    "get_range": lambda storage: storage.get_range("a/1", 1, 2),
+    "put": lambda storage: storage.put("a/9", b"x"),
+    "put_if_absent": lambda storage: storage.put_if_absent("a/10", b"x"),
+    "list": lambda storage: list(storage.list("a/")),
+    "delete": lambda storage: storage.delete("a/1"),
+}
+
+
+@pytest.fixture
+def storage(bucket):
+    return ObjectStorage(f"{bucket}/store")
+
+
+class TestConnectionsThatBreak:
+    @pytest.mark.parametrize("when", WHENS)
+    @pytest.mark.parametrize("times", [1, 2])
+    def test_who_created_a_file_is_told_truly(self, storage, object_proxy, tcp_proxy, when, times):
+        object_proxy.plan = tcp_proxy.reset_at(1, when, times=times)
+        assert storage.put_if_absent("commits/1", b"ours") is True
+        assert object_proxy.requests[0].method == "PUT"
+        object_proxy.forget()
+        object_proxy.plan = tcp_proxy.reset_at(1, when, times=times)
+        assert storage.put_if_absent("commits/1", b"theirs") is False
+        object_proxy.plan = tcp_proxy.no_fault
+        assert storage.get("commits/1") == b"ours"
+
+    @pytest.mark.parametrize("when", WHENS)
+    def test_the_look_at_what_is_there_may_break_too(self, storage, object_proxy, tcp_proxy, when):
+        storage.put("commits/1", b"theirs")
+        object_proxy.forget()
+        object_proxy.plan = tcp_proxy.reset_at(2, when)
+        assert storage.put_if_absent("commits/1", b"ours") is False
+        assert [request.method for request in object_proxy.requests[:2]] == ["PUT", "GET"]
+
+    @pytest.mark.parametrize("when", WHENS)
+    def test_every_other_operation_comes_through(self, storage, object_proxy, tcp_proxy, when):
+        for name in ("a/1", "a/2", "a/3"):
+            storage.put(name, name.encode() * 1000)
+        for operation, expected in (
+            (lambda: storage.get("a/1"), b"a/1" * 1000),
+            (lambda: storage.get_range("a/1", 1, 3), b"/1a"),
+            (lambda: storage.get_range("a/1", 4000, 3), b""),
+            (lambda: [entry.name for entry in storage.list("a/", after="a/1")], ["a/2", "a/3"]),
+            (lambda: storage.delete("a/2"), None),
+            (lambda: storage.put("a/1", b"new"), None),
+        ):
+            object_proxy.forget()
+            object_proxy.plan = tcp_proxy.reset_at(1, when)
+            assert operation() == expected
+            assert len(object_proxy.requests) > 1
+        object_proxy.plan = tcp_proxy.no_fault
+        assert [entry.name for entry in storage.list("")] == ["a/1", "a/3"]
+        assert storage.get("a/1") == b"new"
+
+    @pytest.mark.slow
+    @pytest.mark.parametrize("when", WHENS)
+    def test_a_file_in_parts_arrives_whole_wherever_the_connection_breaks(
+        self, storage, object_proxy, tcp_proxy, monkeypatch, when
+    ):
+        monkeypatch.setattr(object_storage, "_PART_BYTES", 5 << 20)
+        data = bytes(range(256)) * (11 << 12)  # 11 MiB: three parts, a request before them and one behind
+        for number in range(1, 6):
+            object_proxy.forget()
+            object_proxy.plan = tcp_proxy.reset_at(number, when)
+            storage.put(f"shards/{number}", data)
+            assert len(object_proxy.requests) > 5
+            object_proxy.plan = tcp_proxy.no_fault
+            assert storage.get(f"shards/{number}") == data
+
+    @pytest.mark.slow
+    @pytest.mark.parametrize("when", WHENS)
+    def test_a_long_listing_goes_on_where_it_broke(self, storage, object_proxy, tcp_proxy, when):
+        names = [f"n/{number:04d}" for number in range(1100)]
+        for name in names:
+            storage.put(name, b"")
+        object_proxy.forget()
+        object_proxy.plan = tcp_proxy.reset_at(2, when)
+        assert [entry.name for entry in storage.list("n/")] == names
+        assert len(object_proxy.requests) == 3
+
+
+class TestServersThatDoNotAnswer:
+    @pytest.mark.parametrize("operation", OPERATIONS)
+    def test_a_dead_one_is_an_error_that_says_so(self, operation, bucket, monkeypatch):
+        monkeypatch.setenv("MOTIONUNION_REMOTE_TIMEOUT_S", "0.2")
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{free.getsockname()[1]}")
+        with pytest.raises(RemoteError, match=r"s3://.*cannot be reached.*AWS_ENDPOINT_URL") as caught:
+            OPERATIONS[operation](ObjectStorage(f"{bucket}/store"))
+        assert caught.value.passing
+
+    @pytest.mark.parametrize("operation", ["get", "put_if_absent"])
+    def test_one_that_takes_the_call_and_says_nothing_ends_as_well(self, operation, bucket, monkeypatch):
+        monkeypatch.setenv("MOTIONUNION_REMOTE_TIMEOUT_S", "1")
+        with socket.create_server(("127.0.0.1", 0), backlog=64) as silent:
+            monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{silent.getsockname()[1]}")
+            with pytest.raises(RemoteError, match="cannot be reached"):
+                OPERATIONS[operation](ObjectStorage(f"{bucket}/store"))
+
+    @pytest.mark.parametrize("said", ["soon", "0", "-3", "nan", "inf"])
+    def test_patience_is_a_number_of_seconds(self, storage, monkeypatch, said):
+        monkeypatch.setenv("MOTIONUNION_REMOTE_TIMEOUT_S", said)
+        with pytest.raises(UsageError, match="MOTIONUNION_REMOTE_TIMEOUT_S"):
+            storage.get("a")
+
+
+class TestRefusals:
+    @pytest.mark.parametrize("operation", OPERATIONS)
+    def test_a_missing_bucket_is_no_missing_file(self, operation, bucket):
+        with pytest.raises(RemoteError, match=r"s3://no-such-bucket/store: .*there is no such bucket; create it"):
+            OPERATIONS[operation](ObjectStorage("s3://no-such-bucket/store"))
+
+    def test_no_credentials_are_told_with_the_variables_to_set(self, storage, monkeypatch):
+        for variable in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+            monkeypatch.delenv(variable)
+        monkeypatch.setenv("AWS_METADATA_ENDPOINT", "http://127.0.0.1:9")
+        monkeypatch.setenv("MOTIONUNION_REMOTE_TIMEOUT_S", "0.2")
+        with pytest.raises(RemoteError, match=r"no credentials were found; set AWS_ACCESS_KEY_ID"):
+            storage.get("a")
+
+    def test_an_address_without_tls_needs_a_word(self, storage, monkeypatch):
+        monkeypatch.delenv("AWS_ALLOW_HTTP")
+        with pytest.raises(RemoteError, match="AWS_ALLOW_HTTP=true"):
+            storage.get("a")
+
+    def test_an_azure_account_is_asked_for(self, monkeypatch):
+        pytest.importorskip("obstore")
+        monkeypatch.delenv("AZURE_STORAGE_ACCOUNT_NAME", raising=False)
+        with pytest.raises(RemoteError, match="set AZURE_STORAGE_ACCOUNT_NAME"):
+            ObjectStorage("az://container/store").get("a")
+
+    @pytest.mark.parametrize(
+        ("status", "code", "expected", "passing"),
+        [
+            (403, "AccessDenied", "no permission", False),
+            (403, "InvalidAccessKeyId", "does not accept these credentials", False),
+            (401, "Unauthorized", "does not accept these credentials", False),
+            (301, "PermanentRedirect", "in another region; set AWS_REGION", False),
+            (400, "AuthorizationHeaderMalformed", "in another region; set AWS_REGION", False),
+            (400, "InvalidRequest", "HTTP 400 InvalidRequest", False),
+            (503, "SlowDown", "HTTP 503 SlowDown", True),
+            (500, "InternalError", "HTTP 500 InternalError", True),
+        ],
+    )
+    def test_a_servers_word_becomes_a_way_out(self, stub, storage, monkeypatch, status, code, expected, passing):
+        monkeypatch.setenv("MOTIONUNION_REMOTE_TIMEOUT_S", "0.2")
+        stub.answer = lambda method, path, headers, body: (status, _refusal(code, "the region 'us-east-1' is wrong"))
+        for operation, run in OPERATIONS.items():
+            with pytest.raises(RemoteError, match=expected) as caught:
+                run(storage)
+            assert caught.value.passing is passing, operation
+            assert "Debug source" not in str(caught.value)
+            assert str(caught.value).startswith(storage.url)
+
+    def test_an_error_crosses_a_process_border(self):
+        error = pickle.loads(pickle.dumps(RemoteError("s3://a: gone; wait", passing=True)))  # noqa: S301 - its own bytes
+        assert (str(error), error.passing) == ("s3://a: gone; wait", True)
+
+
+class TestCreating:
+    def test_a_conflict_that_left_nothing_is_tried_again(self, stub, storage):
+        said = iter([(409, _refusal("ConditionalRequestConflict", "")), (404, _refusal("NoSuchKey", "")), (200, b"")])
+        stub.answer = lambda *request: next(said)
+        assert storage.put_if_absent("commits/1", b"ours") is True
+        assert [method for method, *_ in stub.requests] == ["PUT", "GET", "PUT"]
+
+    @pytest.mark.parametrize(("there", "expected"), [(b"ours", True), (b"theirs", False)])
+    def test_a_server_error_after_the_deed_is_read_back(self, stub, storage, there, expected):
+        said = iter([(500, _refusal("InternalError", "")), (412, _refusal("PreconditionFailed", "")), (200, there)])
+        stub.answer = lambda *request: next(said)
+        assert storage.put_if_absent("commits/1", b"ours") is expected
+
+    def test_a_server_that_refuses_a_second_creation_is_fit(self, storage):
+        storage.refuse_if_unsafe()
+        assert list(ObjectStorage(storage.url.rpartition("/")[0]).list("")) == []
+
+    def test_a_server_that_ignores_the_condition_is_refused(self, storage, object_server, tcp_proxy, monkeypatch):
+        with tcp_proxy.FaultyProxy(object_server, without_header="If-None-Match") as careless:
+            monkeypatch.setenv("AWS_ENDPOINT_URL", careless.endpoint)
+            with pytest.raises(StoreError, match=r"ignores the condition If-None-Match.*docs/remote.md"):
+                storage.refuse_if_unsafe()
+
+    def test_a_listing_out_of_order_is_refused(self, stub, storage):
+        stub.answer = lambda *request: (200, _LISTING)
+        with pytest.raises(StoreError, match="does not list by name"):
+            list(storage.list("n/"))
+
+
+class TestOtherClouds:
+    """Google's and Azure's way to say `only if it is not there`, held against a server that knows both."""
+
+    @pytest.fixture(params=["gs", "az"])
+    def cloud(self, request, stub, monkeypatch):
+        monkeypatch.setenv("MOTIONUNION_REMOTE_TIMEOUT_S", "5")
+        if request.param == "gs":
+            key = {"gcs_base_url": stub.endpoint, "disable_oauth": True, "client_email": "", "private_key": "", "private_key_id": ""}  # fmt: skip
+            monkeypatch.setenv("GOOGLE_SERVICE_ACCOUNT_KEY", str(key).replace("'", '"').replace("True", "true"))
+            monkeypatch.setenv("GOOGLE_ALLOW_HTTP", "true")
+        else:
+            monkeypatch.setenv("AZURE_STORAGE_ACCOUNT_NAME", "madeup")
+            monkeypatch.setenv("AZURE_STORAGE_ACCOUNT_KEY", "bWFkZSB1cA==")
+            monkeypatch.setenv("AZURE_STORAGE_ENDPOINT", stub.endpoint)
+            monkeypatch.setenv("AZURE_ALLOW_HTTP", "true")
+        stub.answer = _Cloud()
+        return ObjectStorage(f"{request.param}://place/a store")
+
+    def test_files_are_kept_and_made_once(self, cloud, stub):
+        cloud.put("a/one", b"12345")
+        assert cloud.get("a/one") == b"12345"
+        assert [cloud.get_range("a/one", start, 3) for start in (1, 4, 9)] == [b"234", b"5", b""]
+        assert [cloud.put_if_absent("commits/1", body) for body in (b"first", b"second", b"first")] == [
+            True,
+            False,
+            True,
+        ]
+        assert cloud.get("commits/1") == b"first"
+        cloud.refuse_if_unsafe()
+        cloud.delete("a/one")
+        cloud.delete("a/one")
+        with pytest.raises(FileNotFoundError):
+            cloud.get("a/one")
+        assert set(stub.answer.held) == {"/place/a store/commits/1"}
+
+
+def test_a_missing_extra_is_told_with_the_command(monkeypatch):
+    real = builtins.__import__
+
+    def without(name, *rest, **more):
+        if name.partition(".")[0] == "obstore":
+            raise ImportError(name)
+        return real(name, *rest, **more)
+
+    monkeypatch.setattr(builtins, "__import__", without)
+    storage = ObjectStorage("s3://bucket/store")
+    for operation in OPERATIONS.values():
+        with pytest.raises(MissingExtra, match=r"pip install 'motionunion\[s3\]'"):
+            operation(storage)
+
+
+class Stub:
+    """A server that says what a test wants."""
+
+    def __init__(self):
+        self.answer = lambda method, path, headers, body: (500, b"")
+        self.requests = []
+        stub = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def log_message(self, *words):
+                pass
+
+            def serve(self):
+                body = self.rfile.read(int(self.headers.get("content-length", 0)))
+                stub.requests.append((self.command, self.path, dict(self.headers), body))
+                status, said, *more = stub.answer(self.command, self.path, self.headers, body)
+                headers = {"ETag": '"1"', "Last-Modified": "Sun, 22 Nov 2026 20:00:00 GMT", "x-goog-generation": "1"}
+                self.send_response(status)
+                for name, value in {**headers, **(more[0] if more else {})}.items():
+                    self.send_header(name, value)
+                if status == 206:
+                    first = int(self.headers["range"].removeprefix("bytes=").partition("-")[0])
+                    self.send_header("Content-Range", f"bytes {first}-{first + len(said) - 1}/5")
+                self.send_header("Content-Length", str(len(said)))
+                self.end_headers()
+                if self.command != "HEAD":
+                    self.wfile.write(said)
+
+            do_GET = do_PUT = do_HEAD = do_DELETE = do_POST = serve
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        self.endpoint = f"http://127.0.0.1:{self.server.server_address[1]}"
+
+
+@pytest.fixture
+def stub(request, monkeypatch):
+    pytest.importorskip("obstore", reason="obstore is not installed: pip install 'motionunion[s3]'")
+    stub = Stub()
+    thread = threading.Thread(target=stub.server.serve_forever, args=(0.05,), daemon=True)
+    thread.start()
+    if "bucket" in request.fixturenames:
+        request.getfixturevalue("bucket")  # sets the address of its own server first
+    monkeypatch.setenv("AWS_ENDPOINT_URL", stub.endpoint)
+    yield stub
+    stub.server.shutdown()
+    stub.server.server_close()
+
+
+class _Cloud:
+    """Objects in a dictionary; a creation carries Google's or Azure's condition."""
+
+    def __init__(self):
+        self.held = {}
+
+    def _batch(self, body):
+        """Azure's way to delete: requests in the parts of one request, answers in the parts of one answer."""
+        wanted = [line.split()[1] for line in body.decode().splitlines() if line.startswith("DELETE ")]
+        lines = []
+        for number, path in enumerate(wanted):
+            found = self.held.pop(unquote(path), None) is not None
+            lines += ["--answers", "Content-Type: application/http", f"Content-ID: {number}", ""]
+            lines += ["HTTP/1.1 202 Accepted" if found else "HTTP/1.1 404 The specified blob does not exist."]
+            lines += ["x-ms-request-id: 1", "", ""]
+        said = "\r\n".join([*lines, "--answers--", ""]).encode()
+        return 202, said, {"Content-Type": "multipart/mixed; boundary=answers"}
+
+    def __call__(self, method, path, headers, body):
+        path, _, question = unquote(path).partition("?")
+        if "comp=batch" in question:
+            return self._batch(body)
+        only_new = headers.get("if-none-match") == "*" or headers.get("x-goog-if-generation-match") == "0"
+        if method == "PUT":
+            if only_new and path in self.held:
+                google = "x-goog-if-generation-match" in headers
+                return (412, _refusal("PreconditionFailed", "")) if google else (409, _refusal("BlobAlreadyExists", ""))
+            self.held[path] = body
+            return 201, b""
+        if path not in self.held:
+            return 404, _refusal("NoSuchKey", "")
+        if method == "DELETE":
+            del self.held[path]
+            return 202, b""
+        if "range" in headers:
+            first, last = map(int, headers["range"].removeprefix("bytes=").split("-"))
+            part = self.held[path][first : last + 1]
+            return (206, part) if part else (416, _refusal("InvalidRange", ""))
+        return 200, self.held[path]
+
+
+def _refusal(code, message):
+    return f"<Error><Code>{code}</Code><Message>{message}</Message></Error>".encode()
+
+
+_LISTING = b"""<?xml version="1.0"?><ListBucketResult><IsTruncated>false</IsTruncated><Name>b</Name>""" + b"".join(
+    b"<Contents><Key>store/n/%s</Key><LastModified>2026-11-22T20:00:00.000Z</LastModified><ETag>1</ETag><Size>1</Size></Contents>" % name
+    for name in (b"2", b"1")
+) + b"</ListBucketResult>"  # fmt: skip

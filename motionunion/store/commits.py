@@ -172,7 +172,7 @@ def read_commit(storage: Storage, number: int) -> dict[str, Any]:
         )
     if commit["number"] != number:
         raise StoreError(f"{name}: says that it is commit {commit['number']}; restore this file from a backup")
-    return {"horizon": 1, "repaired": False, **commit}
+    return {"horizon": 1, "repaired": False, "lost": [], **commit}
 
 
 def read_commits(storage: Storage, numbers: Iterable[int]) -> Iterator[dict[str, Any] | StoreError]:
@@ -265,6 +265,7 @@ def write_commit(
     *,
     horizon: int | None = None,
     repaired: bool = False,
+    lost: Sequence[str] = (),
 ) -> State | None:
     """Put the next commit on top of `parent`; None where another writer took the number first.
 
@@ -276,6 +277,7 @@ def write_commit(
         note: For the log.
         horizon: Give up the states of the commits below this number.
         repaired: Its checkpoint is the whole truth; what lies before it may be damaged.
+        lost: Files that a repair gave up; `check` calls them history from here on.
     """
     number = parent.number + 1
     added = sorted(added, key=lambda shard: shard.name)
@@ -296,6 +298,7 @@ def write_commit(
         "checkpoint": checkpoint,
         "horizon": after.horizon,
         "repaired": repaired,
+        "lost": sorted(lost),
     }
     if not storage.put_if_absent(commit_name(number), seal(value)):
         return None

@@ -20,11 +20,14 @@ import pyarrow as pa
 
 from motionunion.store.commits import State
 from motionunion.store.reading import read_all
-from motionunion.store.receipts import Covered
+from motionunion.store.receipts import UNDROPPED, Covered, Live
 from motionunion.store.schema import RECEIPTS
 from motionunion.store.storage import Storage
 
-_NEWEST_FIRST = 'PARTITION BY source, "key" ORDER BY commit_number DESC, receipts_shard DESC'
+# A commit that rewrites what was known of a key brings both at once: what it holds, and the reject that is newer.
+_NEWEST_FIRST = """
+    PARTITION BY source, "key" ORDER BY commit_number DESC, outcome = 'reject' DESC, receipts_shard DESC
+"""
 LIVE_TABLES = f"""
     CREATE OR REPLACE TEMP TABLE newest AS
         SELECT * FROM covered QUALIFY row_number() OVER ({_NEWEST_FIRST}) = 1;
@@ -38,7 +41,14 @@ _REFERENCED = """
     UNION SELECT receipts_shard FROM holding UNION SELECT clips_shard FROM holding
     UNION SELECT captions_shard FROM holding UNION SELECT segments_shard FROM holding
 """
-_TRANSIENT = ("unreadable", "worker_died", "internal_error", "out_of_memory", "undropped")
+_PLACES = """
+    SELECT receipts_shard AS name, source, "key", 1 AS live_rows FROM (FROM newest UNION FROM holding)
+    UNION ALL SELECT rejects_shard, source, "key", 1 FROM newest
+    UNION ALL SELECT clips_shard, source, "key", 1 FROM holding
+    UNION ALL SELECT captions_shard, source, "key", captions FROM holding
+    UNION ALL SELECT segments_shard, source, "key", segments FROM holding
+"""
+_TRANSIENT = ("unreadable", "worker_died", "internal_error", "out_of_memory", UNDROPPED)
 """Reasons that lie outside the file: the same file may well be read next time."""
 
 
@@ -79,13 +89,51 @@ class Ledger:
         ).fetchall()
         return {(source, key): (outcome, reason) for source, key, outcome, reason in rows}
 
-    def newest(self, keys: Iterable[Covered]) -> dict[tuple[str, str], Covered]:
-        """The newest receipt of each (source, key), where there is one."""
-        self._register("wanted", [one.to_row() for one in keys])
-        names = ", ".join(f'newest."{name}"' for name in RECEIPTS.names)
-        rows = self._connection.execute(f'SELECT {names} FROM newest SEMI JOIN wanted USING (source, "key")').fetchall()
-        found = [Covered(**dict(zip(RECEIPTS.names, row, strict=True))) for row in rows]
-        return {(one.source, one.key): one for one in found}
+    def live(self, addresses: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Live]:
+        """What the store goes by for each (source, key), where there is something."""
+        wanted = sorted(set(addresses))
+        columns = {"source": pa.array([one for one, _ in wanted], pa.string()),
+                   "key": pa.array([one for _, one in wanted], pa.string())}  # fmt: skip
+        self._connection.register("wanted", pa.table(columns))
+        names = ", ".join(f'"{name}"' for name in RECEIPTS.names)
+        found = []
+        for table in ("newest", "holding"):
+            query = f'SELECT {names} FROM {table} SEMI JOIN wanted USING (source, "key")'
+            rows = self._connection.execute(query).fetchall()
+            covered = (Covered(**dict(zip(RECEIPTS.names, row, strict=True))) for row in rows)
+            found.append({one.address: one for one in covered})
+        newest, holding = found
+        return {address: Live(newest=one, holding=holding.get(address)) for address, one in newest.items()}
+
+    def addresses(self, after: tuple[str, str], limit: int) -> list[tuple[str, str]]:
+        """The next few (source, key) of which the store knows, sorted."""
+        return self._connection.execute(
+            'SELECT source, "key" FROM newest WHERE (source, "key") > (?, ?) ORDER BY source, "key" LIMIT ?',
+            [*after, limit],
+        ).fetchall()
+
+    def addresses_in(self, shards: Iterable[str]) -> list[tuple[str, str]]:
+        """Every (source, key) that a live receipt places in one of the shards (or that stands in one), sorted."""
+        self._connection.register("named", pa.table({"name": pa.array(sorted(set(shards)), pa.string())}))
+        return self._connection.execute(
+            f'SELECT DISTINCT source, "key" FROM ({_PLACES}) SEMI JOIN named USING (name) ORDER BY source, "key"'
+        ).fetchall()
+
+    def use(self) -> dict[str, tuple[int, str]]:
+        """Of each shard that is of use: how many rows are live, and the first key. Rejects count one a file."""
+        rows = self._connection.execute(
+            f'SELECT name, sum(live_rows), min("key") FROM ({_PLACES}) WHERE name IS NOT NULL GROUP BY name'
+        ).fetchall()
+        return {name: (int(count), first) for name, count, first in rows}
+
+    def dropped(self) -> pa.Table:
+        """What `drop` has taken out: source, key, clip_id."""
+        return self._connection.execute(
+            """
+            SELECT source, "key", clip_id FROM holding WHERE outcome = 'dropped' AND content IS NOT NULL
+            ORDER BY source, "key"
+            """
+        ).to_arrow_table()
 
     def add(self, covered: Sequence[Covered], receipts_shard: str, commit_number: int) -> None:
         """Take in a receipts shard that a commit adds (`refresh` after the last one)."""

@@ -8,6 +8,8 @@ from typing import Any
 
 from motionunion.store.shards import Shard
 
+UNDROPPED = "undropped"
+"""Reason of a file that was dropped and is wanted again."""
 _SAID = ("outcome", "reason", "clip_id", "content", "captions_digest", "segments_digest")
 
 
@@ -24,7 +26,7 @@ class Covered:
     config: str
     """Versions of reader and normaliser, and options that change values."""
     outcome: str
-    """`clip`, `annotation`, or `reject`."""
+    """`clip`, `annotation`, `reject`, or `dropped`: read, and taken out by `motionunion drop`."""
     reason: str | None = None
     """Reasons of the rejects that were recorded, joined by commas. A kept clip may have one (a bad sidecar)."""
     clip_id: str | None = None
@@ -47,8 +49,59 @@ class Covered:
         names = ("clips_shard", "captions_shard", "segments_shard", "rejects_shard")
         return replace(self, **{name: getattr(other, name) for name in names})
 
+    @property
+    def address(self) -> tuple[str, str]:
+        """Source and key."""
+        return self.source, self.key
+
+    @property
+    def shards(self) -> tuple[str, ...]:
+        """Names of the shards that hold its rows."""
+        named = (self.clips_shard, self.captions_shard, self.segments_shard, self.rejects_shard)
+        return tuple(name for name in named if name is not None)
+
+    @property
+    def is_undropped(self) -> bool:
+        """Whether it was dropped and no longer is: its file is to be read again."""
+        return self.outcome == "dropped" and self.content is None
+
+    def dropped(self) -> Covered:
+        """This coverage with clip, captions and segments on record only; what was refused of the file stays."""
+        return replace(self, outcome="dropped", clips_shard=None, captions_shard=None, segments_shard=None)
+
+    def undropped(self) -> Covered:
+        """Coverage that no later reading is held against, and that makes the next ingest read the file again.
+
+        It holds like any other (no content, no rows): a reject in between must not bring the dropped one back.
+        """
+        reasons = ",".join(filter(None, (self.reason, UNDROPPED)))
+        return replace(
+            self.dropped(),
+            content=None,
+            reason=reasons,
+            captions=0,
+            captions_digest=None,
+            segments=0,
+            segments_digest=None,
+        )
+
     def to_row(self) -> dict[str, Any]:
         return asdict(self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Live:
+    """What a store goes by for one (source, key)."""
+
+    newest: Covered
+    """Says which rejects are live."""
+    holding: Covered | None
+    """The newest that is no reject (often the same): says which clip, captions and segments are."""
+
+    @property
+    def rows(self) -> tuple[Covered, ...]:
+        """Both, each once."""
+        return (self.newest,) if self.holding in (None, self.newest) else (self.holding, self.newest)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,5 +127,5 @@ class Receipt:
 
 
 def sort_covered(covered: Sequence[Covered]) -> tuple[Covered, ...]:
-    """The order of receipts shards."""
-    return tuple(sorted(covered, key=lambda one: (one.source, one.key)))
+    """The order of receipts shards. A key may be there twice: what it holds, and the reject that is newer."""
+    return tuple(sorted(covered, key=lambda one: (one.source, one.key, one.outcome == "reject")))

@@ -1,27 +1,40 @@
-"""`check`: every digest, every shard, every row, and the index against the shards."""
+"""`check`: every digest, every shard, every row, what is derived, and what lies there besides. Writes nothing."""
 
 from __future__ import annotations
 
-import contextlib
-from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+import re
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
-import duckdb
-import pyarrow as pa
-import pyarrow.parquet as pq
-
-from motionunion.digest import sha256_hex
-from motionunion.errors import MotionUnionError, StoreError
+from motionunion.errors import StoreError
+from motionunion.feature_files import verify_features
 from motionunion.progress import SILENT, Progress
-from motionunion.store.commits import LATEST, State, latest_number, read_commit, read_state, unseal
-from motionunion.store.index import TABLES, index_in_memory, index_path, read_index
+from motionunion.store.chain import Chain, Problem, read_chain
+from motionunion.store.check_rows import Awaited, ReceiptCheck, index_differs
+from motionunion.store.check_shards import check_shards
+from motionunion.store.commits import LATEST, READABLE_FORMATS, commit_name, commit_numbers, unseal
 from motionunion.store.location import derived_folder, storage_at
-from motionunion.store.schema import SCHEMAS, row_content
-from motionunion.store.shards import Shard, footer_sha256, table_rows
+from motionunion.store.schema import SCHEMAS
+from motionunion.store.shards import shard_path
 from motionunion.store.storage import Storage
+
+ABOUT = "store.json"
+QUARANTINE = "quarantine/"
+DERIVED_KINDS = ("hint", "index", "features")
+"""Kinds of damage that cost nothing but the time to build again."""
+_OURS = re.compile(
+    rf"store\.json|{LATEST}|commits/\d{{20}}\.json|checkpoints/\d{{20}}-[0-9a-f]{{64}}\.parquet"
+    rf"|shards/({'|'.join(SCHEMAS)})-.+-[0-9a-f]{{64}}\.parquet|index/\d{{20}}-.+|cache/.+|{QUARANTINE}.+"
+)
+
+
+@dataclass(slots=True, kw_only=True)
+class Verified:
+    """How much of one kind of file was read and found to be as it was written."""
+
+    files: int = 0
+    bytes: int = 0
+    rows: int = 0
 
 
 @dataclass(slots=True, kw_only=True)
@@ -29,186 +42,195 @@ class CheckReport:
     """What a check found."""
 
     store: str
-    commits: int = 0
-    shards: int = 0
-    clips: int = 0
-    bytes: int = 0
+    verified: dict[str, Verified] = field(default_factory=dict)
+    """By kind of file."""
     damage: list[dict[str, str]] = field(default_factory=list)
-    """What is not as it was written: `file` and `problem`."""
+    """What is not as it was written: `kind`, `file`, `problem`."""
+    history: list[str] = field(default_factory=list)
+    """Files of older states that an earlier repair gave up. No state but those lacks them."""
+    awaited: list[Awaited] = field(default_factory=list)
+    """Files whose rows a repair has set aside, or that are damaged: per source, with the way back."""
     dangling: list[str] = field(default_factory=list)
-    """Shards that no commit names: left by a killed run, superseded, or not committed yet. Harmless."""
+    """Shards and checkpoints that no kept state needs: left by a killed run, or given up by `gc`. Harmless."""
+    quarantined: list[str] = field(default_factory=list)
+    """What a repair has set aside. Harmless; delete it when it is of no more use."""
+    strays: list[str] = field(default_factory=list)
+    """Files that no version of this program wrote. Harmless."""
 
     @property
     def sound(self) -> bool:
         """Whether nothing is damaged."""
         return not self.damage
 
-    def found(self, file: str, problem: str) -> None:
+    @property
+    def commits(self) -> int:
+        return self._verified("commits").files
+
+    @property
+    def clips(self) -> int:
+        """Rows of clips shards that were read and have their content hash."""
+        return self._verified("clips").rows
+
+    @property
+    def shards(self) -> int:
+        return sum(self._verified(kind).files for kind in SCHEMAS)
+
+    @property
+    def bytes(self) -> int:
+        return sum(one.bytes for one in self.verified.values())
+
+    def found(self, problem: Problem) -> None:
         """Take down one piece of damage."""
-        self.damage.append({"file": file, "problem": problem})
+        self.damage.append({"kind": problem.kind, "file": problem.file, "problem": problem.problem})
+
+    def count(self, kind: str, size: int = 0, rows: int = 0) -> None:
+        """Take down one file that is as it was written."""
+        one = self.verified.setdefault(kind, Verified())
+        one.files, one.bytes, one.rows = one.files + 1, one.bytes + size, one.rows + rows
+
+    def _verified(self, kind: str) -> Verified:
+        return self.verified.get(kind, Verified())
+
+
+@dataclass(slots=True, kw_only=True)
+class Examination:
+    """A report, and what a repair needs besides."""
+
+    report: CheckReport
+    storage: Storage
+    chain: Chain
+    uuid: str | None
+    broken: set[str] = field(default_factory=set)
+    """Names of shards that are missing or damaged."""
 
 
 def check_store(path: str | Path, progress: Progress = SILENT) -> CheckReport:
-    """Verify a store in full: the digest of every commit and their chain, hash, footer and columns of every shard, the
-    content hash of every clip, receipts against rows, and the index against the shards.
+    """Verify a store in full: the digest of every commit, their chain and their checkpoints; hash, footer, columns and rows
+    of every shard that a kept state names; content hash and place of every clip; receipts against rows; the index against the
+    shards; features against their digests; and name whatever else lies there.
 
-    Damage is reported, not raised; a store that cannot be opened at all is reported with the file that prevents it.
+    Damage is reported, not raised. Writes nothing.
 
     Raises:
         MissingInput: There is no store at the path.
+        StoreError: It cannot be reached, or was written by a newer version.
     """
-    from motionunion.store.store import open_store
+    return examine(path, progress).report
 
+
+def examine(path: str | Path, progress: Progress = SILENT) -> Examination:
+    """As `check_store`, with what a repair needs besides."""
     storage = storage_at(path)
     report = CheckReport(store=storage.url)
+    uuid = _check_about(path, storage, report)
+    chain = read_chain(storage)
+    seen = Examination(report=report, storage=storage, chain=chain, uuid=uuid)
+    _count_chain(seen)
+    receipts = ReceiptCheck()
     try:
-        about = unseal("store.json", storage.get("store.json"))
+        _check_shards(seen, receipts, progress)
+        state = chain.state
+        if state is not None:
+            sound = replace(state, shards={n: one for n, one in state.shards.items() if n not in seen.broken})
+            for file, problem in receipts.broken(storage, sound):
+                report.found(Problem("receipt", file, problem))
+            report.awaited = receipts.awaited(sound)
+    finally:
+        receipts.close()
+    if uuid is not None:
+        _check_derived(seen, derived_folder(storage, uuid))
+    _list_the_rest(seen)
+    return seen
+
+
+def _check_about(path: str | Path, storage: Storage, report: CheckReport) -> str | None:
+    """The uuid of the store; None where its file is damaged or gone."""
+    from motionunion.store.store import open_store
+
+    try:
+        data = storage.get(ABOUT)
+        about = unseal(ABOUT, data)
     except (FileNotFoundError, NotADirectoryError):
-        open_store(path)  # says which kind of nothing this is
-        raise
+        if not commit_numbers(storage):
+            open_store(path)  # says which kind of nothing this is
+        report.found(Problem("store.json", ABOUT, "missing, though there are commits"))
+        return None
     except StoreError as error:
-        report.found("store.json", str(error))
-        return report
-    state = _check_commits(storage, report)
-    if state is None:
-        return report
-    sound: set[str] = set()
-    progress.start("check", sum(shard.bytes for shard in state.shards.values()) / 1e6, "MB")
-    for name, shard in sorted(state.shards.items()):
-        if _check_shard(storage, shard, report):
-            sound.add(name)
+        report.found(Problem("store.json", ABOUT, str(error)))
+        return None
+    except OSError as error:
+        raise StoreError(f"{storage.url}/{ABOUT}: cannot be read ({error.strerror or error})") from error
+    if about["format"] not in READABLE_FORMATS:
+        open_store(path)  # says which version is wanted
+    report.count(ABOUT, len(data))
+    return str(about["uuid"])
+
+
+def _count_chain(seen: Examination) -> None:
+    chain, report = seen.chain, seen.report
+    for problem in chain.problems:
+        _tell(seen, problem)
+    damaged = {problem.file for problem in chain.problems}
+    sizes = {entry.name: entry.size for folder in ("commits/", "checkpoints/") for entry in seen.storage.list(folder)}
+    files = [("hint", LATEST), *(("commits", commit_name(number)) for number in chain.commits)]
+    for kind, name in (*files, *(("checkpoints", name) for name in sorted(chain.checkpoints))):
+        if name in sizes and name not in damaged:
+            report.count(kind, sizes[name])
+
+
+def _tell(seen: Examination, problem: Problem) -> None:
+    """Damage, unless an earlier repair has given the file up."""
+    if problem.file in seen.chain.lost and problem.kind != "no access":
+        seen.report.history.append(problem.file)
+    else:
+        seen.report.found(problem)
+
+
+def _check_shards(seen: Examination, receipts: ReceiptCheck, progress: Progress) -> None:
+    chain, report = seen.chain, seen.report
+    wanted = {**chain.kept, **chain.shards}
+    progress.start("check", sum(shard.bytes for shard in wanted.values()) / 1e6, "MB")
+    for checked in check_shards(seen.storage, [shard for _, shard in sorted(wanted.items())]):
+        shard = checked.shard
+        if checked.problems:
+            seen.broken.add(shard.name)
+            for problem in checked.problems:
+                _tell(seen, Problem("no access" if checked.no_access else "shard", checked.file, problem))
+        else:
+            report.count(shard.kind, checked.bytes, shard.rows)
+            if shard.name in chain.shards:
+                receipts.take(checked.rows)
         progress.advance(shard.bytes / 1e6, damaged=len(report.damage))
     progress.finish()
-    _list_dangling(storage, state, report)
-    if len(sound) == len(state.shards):
-        _check_receipts(storage, state, report)
-        _check_index(derived_folder(storage, about["uuid"]) / "index", storage, state, report)
-    return report
 
 
-def _check_commits(storage: Storage, report: CheckReport) -> State | None:
-    """Verify every commit and its link to the one before; the newest state if all of them hold."""
-    try:
-        newest = latest_number(storage)
-    except StoreError as error:
-        report.found("commits/_latest", str(error))
-        return None
-    parent = ""
-    for number in range(1, newest + 1):
-        try:
-            commit = read_commit(storage, number)
-        except StoreError as error:
-            report.found(f"commits/{number:020d}.json", str(error))
-            parent = ""
+def _check_derived(seen: Examination, folder: Path) -> None:
+    """What can be made again: it must say what the store says, for it is what most readers look at."""
+    report, state = seen.report, seen.chain.state
+    if state is not None and not seen.broken & set(state.shards):
+        problems = list(index_differs(folder / "index", seen.storage, state))
+        for name, problem in problems:
+            report.found(Problem("index", f"index/{name}", problem))
+    cache = folder / "cache"
+    for features in sorted(cache.iterdir()) if cache.is_dir() else ():
+        if not features.is_dir() or features.name.startswith("."):
             continue
-        report.commits += 1
-        if number > 1 and parent and commit["parent"] != parent:
-            report.found(f"commits/{number:020d}.json", "does not follow the commit before it")
-        parent = commit["digest"]
-    for entry in storage.list("commits/"):
-        if entry.name != LATEST and not entry.name.endswith(".json"):
-            report.found(entry.name, "no commit, and nothing else belongs here")
-    try:
-        return read_state(storage) if report.sound else None
-    except StoreError as error:
-        report.found(f"commits/{newest:020d}.json", str(error))
-        return None
+        wrong = verify_features(features)
+        for problem in wrong:
+            report.found(Problem("features", f"cache/{features.name}", problem))
+        if not wrong:
+            for file in features.iterdir():
+                report.count("features", file.stat().st_size)
 
 
-def _check_shard(storage: Storage, shard: Shard, report: CheckReport) -> bool:
-    """Verify one shard's bytes, columns and rows."""
-    name = f"shards/{shard.name}"
-    before = len(report.damage)
-    try:
-        data = storage.get(name)
-    except OSError as error:
-        report.found(name, "missing" if isinstance(error, FileNotFoundError) else f"cannot be read ({error.strerror})")
-        return False
-    report.shards += 1
-    report.bytes += len(data)
-    if sha256_hex(data) != shard.sha256 or len(data) != shard.bytes:
-        report.found(name, f"its bytes are not those that were committed ({len(data)} bytes, {shard.bytes} committed)")
-        return False
-    try:
-        if footer_sha256(data) != shard.footer_sha256:
-            report.found(name, "its footer is not the one that was committed")
-        with pq.ParquetFile(pa.BufferReader(data)) as file:
-            if not file.schema_arrow.equals(SCHEMAS[shard.kind]):
-                report.found(name, f"its columns are not those of {shard.kind}")
-            if file.metadata.num_rows != shard.rows:
-                report.found(name, f"has {file.metadata.num_rows} rows, {shard.rows} committed")
-        if shard.kind == "clips" and len(report.damage) == before:
-            for group, row in _numbered(data):
-                report.clips += 1
-                if row_content(row) != row["content"] or row["row_group"] != group:
-                    report.found(
-                        name, f"clip {row['clip_id']} ({row['key']}) does not have its content hash or its place"
-                    )
-    except (MotionUnionError, ValueError, pa.ArrowException) as error:
-        report.found(name, str(error))
-    return len(report.damage) == before
-
-
-def _numbered(data: bytes) -> Iterator[tuple[int, dict[str, Any]]]:
-    with pq.ParquetFile(pa.BufferReader(data), page_checksum_verification=True) as file:
-        for group in range(file.num_row_groups):
-            for row in table_rows(file.read_row_group(group, use_threads=False)):
-                yield group, row
-
-
-def _list_dangling(storage: Storage, state: State, report: CheckReport) -> None:
-    report.dangling = [
-        entry.name for entry in storage.list("shards/") if entry.name.removeprefix("shards/") not in state.shards
-    ]
-
-
-def _check_receipts(storage: Storage, state: State, report: CheckReport) -> None:
-    """Every live receipt finds the rows that it speaks of, and no more."""
-    with contextlib.closing(index_in_memory(storage, state)) as index:
-        for kind, table, expected in (
-            (
-                "clips",
-                "clips",
-                "SELECT source, \"key\", count(*) FROM holding WHERE clip_id IS NOT NULL AND outcome <> 'dropped' GROUP BY ALL",
-            ),
-            (
-                "captions",
-                "live_captions",
-                'SELECT source, "key", captions FROM holding WHERE captions > 0 AND captions_shard IS NOT NULL',
-            ),
-            (
-                "segments",
-                "live_segments",
-                'SELECT source, "key", segments FROM holding WHERE segments > 0 AND segments_shard IS NOT NULL',
-            ),
-        ):
-            held = f'SELECT source, "key", count(*) FROM {table} GROUP BY ALL'
-            for one, other in ((expected, held), (held, expected)):
-                for source, key, count in index.execute(f"({one}) EXCEPT ({other})").fetchmany(20):
-                    report.found(f"receipt of {source} {key}", f"{count} {kind} and their receipt disagree")
-
-
-def _check_index(folder: Path, storage: Storage, state: State, report: CheckReport) -> None:
-    """The index file, where there is one, says the same as one built anew."""
-    path = index_path(folder, state.head)
-    if not path.exists():
-        return
-    try:
-        written = read_index(path)
-    except duckdb.Error as error:
-        report.found(f"index/{path.name}", f"is damaged ({error}); delete it, it is rebuilt")
-        return
-    with contextlib.closing(written), contextlib.closing(index_in_memory(storage, state)) as fresh:
-        for table in (*TABLES, "about"):
-            counts = [_rows_of(connection, table) for connection in (written, fresh)]
-            if counts[0] != counts[1]:
-                report.found(
-                    f"index/{path.name}", f"its table {table} differs from the shards; delete it, it is rebuilt"
-                )
-
-
-def _rows_of(connection: duckdb.DuckDBPyConnection, table: str) -> Counter[str] | str:
-    try:
-        return Counter(str(row) for row in connection.execute(f"SELECT hash(t) FROM {table} AS t").fetchall())
-    except duckdb.Error as error:
-        return str(error)
+def _list_the_rest(seen: Examination) -> None:
+    report, chain = seen.report, seen.chain
+    needed = {*map(shard_path, chain.kept), *map(shard_path, chain.shards), *chain.checkpoints}
+    for entry in seen.storage.list(""):
+        name = entry.name
+        if not _OURS.fullmatch(name):
+            report.strays.append(name)
+        elif name.startswith(QUARANTINE):
+            report.quarantined.append(name)
+        elif name.startswith(("shards/", "checkpoints/")) and name not in needed:
+            report.dangling.append(name)

@@ -31,6 +31,17 @@ def storage_at(path: str | Path) -> Storage:
     return LocalStorage(Path(path).expanduser())
 
 
+def refuse_unsafe_place(storage: Storage) -> None:
+    """To be called before a store is made: raises `StoreError` where two writers could overwrite each other's commits.
+
+    A folder says so at the first commit (`LocalStorage`); some object servers never do, and are put to the test.
+    """
+    if "://" in storage.url:
+        from motionunion.store.object_storage import refuse_careless_server
+
+        refuse_careless_server(storage)
+
+
 def derived_folder(storage: Storage, uuid: str) -> Path:
     """Folder for a store's index and features: the store's own where it is local, else `$MOTIONUNION_CACHE/<uuid>`.
 

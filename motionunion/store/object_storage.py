@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from motionunion.digest import TEMPORARY_PREFIX
 from motionunion.errors import MissingExtra, StoreError, UsageError
 from motionunion.store.remote_errors import RemoteError, explain, is_beyond_end, is_missing_bucket
-from motionunion.store.storage import Entry
+from motionunion.store.storage import Entry, Storage
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
@@ -131,23 +131,6 @@ class ObjectStorage:
 
         self._tried(f"deleting {name}", remove)
 
-    def refuse_if_unsafe(self) -> None:
-        """Try whether the server really refuses to create what is there: on that alone rests that no commit is lost.
-
-        Raises:
-            StoreError: If it does not.
-        """
-        name = f"{TEMPORARY_PREFIX}probe-{secrets.token_hex(8)}"
-        try:
-            first, second = self.put_if_absent(name, b"first"), self.put_if_absent(name, b"second")
-        finally:
-            self.delete(name)
-        if not first or second:
-            raise StoreError(
-                f"{self._url}: this server ignores the condition If-None-Match, without which two writers could overwrite "
-                "each other's commits; put the store on a server that honours it (docs/remote.md lists some), or on a disk"
-            )
-
     @cached_property
     def _objects(self) -> ObjectStore:
         from obstore.store import AzureStore, GCSStore, S3Store
@@ -212,6 +195,24 @@ class ObjectStorage:
                         return  # sorted by name: nothing of this prefix comes any more
         except (obstore.exceptions.BaseError, FileNotFoundError) as error:
             raise explain(error, self._url, f"listing {prefix}*") from error
+
+
+def refuse_careless_server(storage: Storage) -> None:
+    """Try whether a server really refuses to create what is there: on that alone rests that no commit is lost.
+
+    Raises:
+        StoreError: If it does not.
+    """
+    name = f"{TEMPORARY_PREFIX}probe-{secrets.token_hex(8)}"
+    try:
+        first, second = storage.put_if_absent(name, b"first"), storage.put_if_absent(name, b"second")
+    finally:
+        storage.delete(name)
+    if not first or second:
+        raise StoreError(
+            f"{storage.url}: this server ignores the condition If-None-Match, without which two writers could overwrite "
+            "each other's commits; put the store on a server that honours it (docs/remote.md lists some), or on a disk"
+        )
 
 
 def _obstore() -> Any:

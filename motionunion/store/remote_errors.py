@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from motionunion.errors import StoreError
+from motionunion.errors import MotionUnionError
 
 _STATUS = re.compile(r"status code: (\d{3})")
 _CODE = re.compile(r"<Code>([A-Za-z]+)</Code>")
@@ -37,10 +37,10 @@ _SET_ENDPOINT = {
 }
 
 
-class RemoteError(StoreError):
+class RemoteError(MotionUnionError):
     """An object store could not be reached, or refused. Says nothing about whether what it keeps is damaged.
 
-    Not an `OSError`: whoever takes those for a damaged file must not take this for one.
+    Hence neither a `StoreError` nor an `OSError`: who takes those for a damaged file must not take this for one.
 
     Attributes:
         passing: True where the same request may succeed a moment later.

@@ -13,7 +13,8 @@ import pytest
 
 from motionunion.errors import MissingExtra, StoreError, UsageError
 from motionunion.store import object_storage
-from motionunion.store.object_storage import ObjectStorage
+from motionunion.store.location import refuse_unsafe_place
+from motionunion.store.object_storage import ObjectStorage, refuse_careless_server
 from motionunion.store.remote_errors import RemoteError
 
 WHENS = ("before", "after", "within")
@@ -192,14 +193,14 @@ class TestCreating:
         assert storage.put_if_absent("commits/1", b"ours") is expected
 
     def test_a_server_that_refuses_a_second_creation_is_fit(self, storage):
-        storage.refuse_if_unsafe()
+        refuse_unsafe_place(storage)
         assert list(ObjectStorage(storage.url.rpartition("/")[0]).list("")) == []
 
     def test_a_server_that_ignores_the_condition_is_refused(self, storage, object_server, tcp_proxy, monkeypatch):
         with tcp_proxy.FaultyProxy(object_server, without_header="If-None-Match") as careless:
             monkeypatch.setenv("AWS_ENDPOINT_URL", careless.endpoint)
             with pytest.raises(StoreError, match=r"ignores the condition If-None-Match.*docs/remote.md"):
-                storage.refuse_if_unsafe()
+                refuse_unsafe_place(storage)
 
     def test_a_listing_out_of_order_is_refused(self, stub, storage):
         stub.answer = lambda *request: (200, _LISTING)
@@ -235,7 +236,7 @@ class TestOtherClouds:
             True,
         ]
         assert cloud.get("commits/1") == b"first"
-        cloud.refuse_if_unsafe()
+        refuse_careless_server(cloud)
         cloud.delete("a/one")
         cloud.delete("a/one")
         with pytest.raises(FileNotFoundError):

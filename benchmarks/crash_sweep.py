@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import logging
 import os
 import tempfile
 from collections.abc import Iterator
@@ -24,7 +25,8 @@ from typing import Any
 
 from benchmarks import machine
 from benchmarks.faults.injection import Fault
-from benchmarks.faults.sweeping import sweep
+from benchmarks.faults.sweeping import sweep_storage, sweep_wire
+from benchmarks.faults.tcp_proxy import FaultyProxy, When
 
 SWEEPS = (
     ("kill before", Fault(kind="kill"), False),
@@ -37,29 +39,40 @@ SWEEPS = (
     ("kill at a call to the disk", Fault(kind="kill"), True),
     ("disk full at a call to the disk", Fault(kind="full", lasting=True), True),
 )
+WIRE_SWEEPS: tuple[tuple[str, When, int], ...] = (
+    ("RST before the server hears", "before", 1),
+    ("RST before its answer is heard", "after", 1),
+    ("RST in the middle of its answer", "within", 1),
+    ("server gone for good", "before", 10**9),
+)
 
 
 @contextlib.contextmanager
-def s3_server() -> Iterator[str]:
-    """URL of a bucket on an S3 server (moto) on this machine; its address and keys are in the environment meanwhile."""
+def s3_server() -> Iterator[FaultyProxy]:
+    """An S3 server (moto) on this machine with a bucket `sweep`, behind a proxy to whom all requests go."""
     import boto3
     from moto.server import ThreadedMotoServer
 
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
+    server_url = f"http://{host}:{port}"
+    proxy = FaultyProxy(server_url, one_at_a_time=True)
     settings = {
-        "AWS_ENDPOINT_URL": f"http://{host}:{port}",
+        "AWS_ENDPOINT_URL": proxy.endpoint,
         "AWS_ALLOW_HTTP": "true",
         "AWS_ACCESS_KEY_ID": "sweep",
         "AWS_SECRET_ACCESS_KEY": "sweep",
         "AWS_REGION": "us-east-1",
+        "MOTIONUNION_REMOTE_TIMEOUT_S": "3",
     }
     before = {name: os.environ.get(name) for name in settings}
     os.environ.update(settings)
-    boto3.client("s3", endpoint_url=settings["AWS_ENDPOINT_URL"], region_name="us-east-1").create_bucket(Bucket="sweep")
+    boto3.client("s3", endpoint_url=server_url, region_name="us-east-1").create_bucket(Bucket="sweep")
     try:
-        yield "s3://sweep/store"
+        with proxy:
+            yield proxy
     finally:
         server.stop()
         for name, value in before.items():
@@ -85,13 +98,18 @@ def main() -> None:
     arguments = parser.parse_args()
     step = 7 if arguments.quick else 1
     results: list[dict[str, Any]] = []
-    with tempfile.TemporaryDirectory() as folder, s3_server() as bucket:
+    with tempfile.TemporaryDirectory() as folder, s3_server() as proxy:
         os.environ["MOTIONUNION_CACHE"] = str(Path(folder) / "cache")
         source = str(write_source(Path(folder) / "source"))
-        for where, url in (("disk", str(Path(folder) / "store")), ("s3", bucket)):
+        for where, url in (("disk", str(Path(folder) / "store")), ("s3", "s3://sweep/store")):
+            if arguments.where not in (where, "both"):
+                continue
             for name, fault, on_disk in SWEEPS:
-                if arguments.where in (where, "both") and not (on_disk and where == "s3"):
-                    results.append(sweep(f"{where}: {name}", url, source, fault, step, disk=on_disk))
+                if where == "disk" or not on_disk:
+                    results.append(sweep_storage(f"{where}: {name}", url, source, fault, step, disk=on_disk))
+        if arguments.where != "disk":
+            for name, when, times in WIRE_SWEEPS:
+                results.append(sweep_wire(f"s3: {name}", "s3://sweep/store", source, proxy, when, times, step))
     total = sum(result["faults"] for result in results)
     wrong = sum(len(result["wrong"]) for result in results)
     print(f"{total:,} faults injected, {wrong} of them did harm")

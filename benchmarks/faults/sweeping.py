@@ -9,10 +9,12 @@ import multiprocessing
 import shutil
 import traceback
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from benchmarks.faults.injection import Fault, Stopped, faulty, watch_disk
+from benchmarks.faults.tcp_proxy import FaultyProxy, When, no_fault, reset_at
 
 _FORK = multiprocessing.get_context("forkserver")
 _FORK.set_forkserver_preload(
@@ -133,29 +135,76 @@ def places(url: str, source: str, fault: Fault, disk: bool) -> list[str]:
     return counting.seen
 
 
-def sweep(name: str, url: str, source: str, fault: Fault, step: int, *, disk: bool = False) -> dict[str, Any]:
-    """Strike at every place (every `step`-th), run again, compare."""
-    clear(url)
-    reference_run = apart(outcome_of, url, source, Fault())
-    assert reference_run == "completed", reference_run
+def sweep(
+    name: str, url: str, source: str, operations: list[str], strike: Callable[[int], str], step: int
+) -> dict[str, Any]:
+    """Strike at every place (every `step`-th), run again, compare.
+
+    Args:
+        name: For the table.
+        url: Where the store lies; it is removed before every strike.
+        source: What is ingested.
+        operations: The places, in words.
+        strike: Runs an ingest with the fault at a place, from 1; returns what became of it.
+        step: 1 for every place.
+    """
     reference = apart(state_of, url)
-    clear(url)
-    operations = apart(places, url, source, fault, disk)
     outcomes: Counter[str] = Counter()
     wrong: list[dict[str, Any]] = []
     for at in range(1, len(operations) + 1, step):
-        clear(url)
-        struck = Fault(kind=fault.kind, at=at, after=fault.after, lasting=fault.lasting)
-        outcome = apart(outcome_of, url, source, struck, disk)
+        apart(clear, url)
+        outcome = strike(at)
         outcomes[outcome.partition(":")[0]] += 1
         found = apart(problems, url, source, reference, outcome)
         if found:
             wrong.append({"at": at, "operation": operations[at - 1], "problems": found})
     injected = sum(outcomes.values())
     print(
-        f"{name:34} {len(operations):6,} places   {injected:6,} faults   {dict(outcomes)}   {len(wrong)} wrong",
+        f"{name:36} {len(operations):6,} places   {injected:6,} faults   {dict(outcomes)}   {len(wrong)} wrong",
         flush=True,
     )
     for one in wrong[:5]:
         print(f"    {one['at']} {one['operation']}: {' | '.join(one['problems'])[:2000]}")
     return {"sweep": name, "places": len(operations), "faults": injected, "outcomes": dict(outcomes), "wrong": wrong}
+
+
+def sweep_storage(name: str, url: str, source: str, fault: Fault, step: int, *, disk: bool = False) -> dict[str, Any]:
+    """Strike at every operation of the storage, or (`disk`) at every call to the disk below it."""
+    undisturbed(url, source)
+    operations = apart(places, f"{url}-places", source, fault, disk)
+    apart(clear, f"{url}-places")
+
+    def strike(at: int) -> str:
+        struck = Fault(kind=fault.kind, at=at, after=fault.after, lasting=fault.lasting)
+        return str(apart(outcome_of, url, source, struck, disk))
+
+    return sweep(name, url, source, operations, strike, step)
+
+
+def sweep_wire(
+    name: str, url: str, source: str, proxy: FaultyProxy, when: When, times: int, step: int
+) -> dict[str, Any]:
+    """Break the connection to an object server at every request (`times` in a row)."""
+    undisturbed(url, source)
+    apart(clear, url)
+    proxy.forget()
+    apart(outcome_of, url, source, Fault())
+    operations = [f"{request.method} {request.path}" for request in proxy.requests]
+
+    def strike(at: int) -> str:
+        proxy.forget()
+        proxy.plan = reset_at(at, when, times=times)
+        try:
+            return str(apart(outcome_of, url, source, Fault()))
+        finally:
+            proxy.plan = no_fault
+
+    return sweep(name, url, source, operations, strike, step)
+
+
+def undisturbed(url: str, source: str) -> None:
+    """Make the store once, with nothing in the way."""
+    apart(clear, url)
+    outcome = apart(outcome_of, url, source, Fault())
+    if outcome != "completed":
+        raise RuntimeError(f"an ingest that nothing disturbed ended otherwise: {outcome}")

@@ -2,11 +2,16 @@ from __future__ import annotations
 
 import math
 import os
+import sys
+import threading
 from collections import deque
+from pathlib import Path
 
 import pytest
 
+from motionunion.engines.memory import Memory
 from motionunion.engines.process_pool import ProcessPool
+from motionunion.engines.protocol import OUT_OF_MEMORY
 from motionunion.engines.serial import Serial
 from motionunion.errors import SourceFormatError
 
@@ -83,3 +88,112 @@ def test_leaving_the_run_stops_the_workers():
     run.close()
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
+
+
+linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks into /proc")
+MIB = 1 << 20
+
+# A task that leaves its name in a folder while it holds memory, and looks how many others do, until it has seen enough.
+_HOLDING = """
+import os, time
+path = os.path.join({folder!r}, str(os.getpid()))
+held = b"x" * {size}
+open(path, "w").close()
+most = 0
+for _ in range({looks}):
+    most = max(most, len(os.listdir({folder!r})))
+    if most >= {enough}:
+        break
+    time.sleep(0.01)
+os.unlink(path)
+print(most, file=open({tally!r}, "a"))
+"""
+
+
+def holding(tmp_path, size, *, enough, looks=50):
+    """An expression for `eval` that holds some bytes for a while, and writes down how many did at most."""
+    (tmp_path / "now").mkdir(exist_ok=True)
+    folder, tally = str(tmp_path / "now"), str(tmp_path / "tally")
+    code = _HOLDING.format(folder=folder, tally=tally, size=size, looks=looks, enough=enough)
+    return f"exec({code!r})"
+
+
+def most_at_once(tmp_path):
+    return max(int(line) for line in (tmp_path / "tally").read_text().split())
+
+
+def test_tasks_in_hand_never_reserve_more_than_there_is(tmp_path):
+    task = holding(tmp_path, 0, enough=3)
+    needs = Memory(1000 * MIB, lambda task: 400 * MIB)
+    assert len(list(ProcessPool(4, needs).run(eval, deque([task] * 8)))) == 8
+    assert most_at_once(tmp_path) == 2
+
+
+def test_a_task_that_needs_everything_runs_alone_and_the_others_at_once(tmp_path):
+    together, large = holding(tmp_path, 0, enough=3, looks=3000), holding(tmp_path, 0, enough=2) + "  # large"
+    needs = Memory(1000 * MIB, lambda task: 5000 * MIB if "large" in task else 0)
+    assert len(list(ProcessPool(3, needs).run(eval, deque([together] * 3)))) == 3
+    assert most_at_once(tmp_path) == 3
+    (tmp_path / "tally").unlink()
+    assert len(list(ProcessPool(3, needs).run(eval, deque([large, large, large])))) == 3
+    assert most_at_once(tmp_path) == 1
+
+
+@linux
+def test_the_memory_of_all_workers_stays_below_the_limit(tmp_path):
+    """Twelve tasks of 150 MiB, four workers, 700 MiB: two or three at once, whatever the others would like."""
+    task = holding(tmp_path, 150 * MIB, enough=3)
+    limit = 700 * MIB
+    seen = [0]
+    stop = threading.Event()
+
+    def watch():
+        while not stop.wait(0.005):
+            seen.append(sum(resident(pid) for pid in children()))
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        done = list(ProcessPool(4, Memory(limit, lambda task: 220 * MIB)).run(eval, deque([task] * 12)))
+    finally:
+        stop.set()
+        watcher.join()
+    assert all(one.died is None for one in done)
+    assert 300 * MIB < max(seen) < limit  # it was used, and kept
+
+
+def children():
+    return [int(pid) for task in Path("/proc/self/task").iterdir() for pid in (task / "children").read_text().split()]
+
+
+def resident(pid):
+    try:
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except (FileNotFoundError, ProcessLookupError):
+        return 0  # it has just ended
+
+
+@linux
+def test_a_task_that_runs_out_of_memory_is_tried_once_more_with_all_there_is(tmp_path):
+    tally = tmp_path / "tries"
+    takes = f"(open({str(tally)!r}, 'a').write('x'), len(bytearray({{size}} << 20)))[1]"
+    some, much = takes.format(size=500), takes.format(size=2000)
+    done = {
+        one.task: one for one in ProcessPool(4, Memory(1000 * MIB, lambda task: 0)).run(eval, deque([some, "1", much]))
+    }
+    assert done[some].result == 500 * MIB  # more than a share of 250
+    assert (done[much].result, done[much].died) == (None, OUT_OF_MEMORY)
+    assert done["1"].result == 1
+    assert tally.read_text() == "x" * 4
+    (done,) = ProcessPool(1).run(eval, deque(["exec('raise MemoryError')"]))
+    assert done.died == OUT_OF_MEMORY
+
+
+def test_a_queue_that_is_cleared_while_a_large_task_waits_ends_the_run(tmp_path):
+    large = "'large'"
+    tasks = deque(["1", large, large])
+    seen = []
+    for done in ProcessPool(2, Memory(1000 * MIB, lambda task: 5000 * MIB if task == large else 0)).run(eval, tasks):
+        seen.append(done.result)
+        tasks.clear()
+    assert seen == [1]

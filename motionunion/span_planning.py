@@ -14,10 +14,13 @@ What is left out is counted: `Plan.skipped` and `Plan.counts`.
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+import hashlib
+import sys
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from itertools import groupby
 from typing import Any, Protocol
 
 from motionunion.digest import canonical_json, sha256_hex
@@ -46,7 +49,10 @@ class Plan:
 
     def digest(self) -> str:
         """Hash of everything planned: equal plans give equal features."""
-        return sha256_hex(canonical_json([RULE, [_span_values(span) for span in self.spans]]))
+        digest = hashlib.sha256(canonical_json(RULE))
+        for span in self.spans:
+            digest.update(b"\n" + canonical_json(_span_values(span)))
+        return digest.hexdigest()
 
 
 class StoreIndex(Protocol):
@@ -61,29 +67,35 @@ Times = tuple[float, float] | None
 
 
 def plan_spans(store: StoreIndex, representation: Representation) -> Plan:
-    """The spans of a store in this representation, sorted by source, key, first frame and name."""
+    """The spans of a store in this representation, sorted by source, key, first frame and name.
+
+    Clips, segments and captions are asked for in one order and walked side by side, so that beside the plan itself only
+    the answers' columns are in memory, never a dictionary for each row.
+    """
     clips = store.sql(
         'SELECT clip_id, source, key, "group", split, official_split, fps_num, fps_den, frames, body, shipped, '
         "valid_start, valid_end, labels['stated_fps'] AS stated_fps FROM clips ORDER BY source, key, clip_id"
-    ).rows(named=True)
-    segments = _by_clip(
+    ).iter_rows(named=True)
+    segments = _ByClip(
         store.sql(
-            "SELECT clip_id, name, layer, start_s, end_s, split FROM segments WHERE clip_id IS NOT NULL "
-            "ORDER BY clip_id, start_s, end_s, layer, name"
-        ).rows(named=True)
+            "SELECT c.clip_id, s.name, s.layer, s.start_s, s.end_s, s.split FROM segments s JOIN clips c USING (clip_id) "
+            "ORDER BY c.source, c.key, c.clip_id, s.start_s, s.end_s, s.layer, s.name"
+        )
     )
-    captions = _by_clip(
+    captions = _ByClip(
         store.sql(
-            "SELECT clip_id, text, tokens, start_s, end_s, layer, segment, generator FROM captions "
-            "WHERE clip_id IS NOT NULL ORDER BY clip_id, source, key, rowid"
-        ).rows(named=True)
+            "SELECT c.clip_id, t.text, t.tokens, t.start_s, t.end_s, t.layer, t.segment, t.generator FROM captions t "
+            "JOIN clips c USING (clip_id) ORDER BY c.source, c.key, c.clip_id, t.source, t.key, t.rowid"
+        )
     )
-    shipped_names = {
-        clip["key"] for clip in clips if clip["shipped"] == representation.id and clip["source"] == HUMANML3D_LAYER
-    }
+    shipped_names = set(
+        store.sql(f"SELECT key FROM clips WHERE source = '{HUMANML3D_LAYER}' AND shipped = '{representation.id}'")[
+            "key"
+        ]
+    )
     plan = Plan([])
     for clip in clips:
-        own_segments, own_captions = segments.get(clip["clip_id"], []), captions.get(clip["clip_id"], [])
+        own_segments, own_captions = segments.of(clip["clip_id"]), captions.of(clip["clip_id"])
         if own_segments:
             _plan_segments(plan, representation, clip, own_segments, own_captions, shipped_names)
         else:
@@ -188,8 +200,8 @@ def _add(
             continue
         kept.append(
             SpanCaption(
-                text=row["text"], tokens=row["tokens"], start_s=begin, end_s=end, layer=row["layer"],
-                generator=row["generator"],
+                text=row["text"], tokens=row["tokens"], start_s=begin, end_s=end,
+                layer=sys.intern(row["layer"]), generator=sys.intern(row["generator"]),
             )
         )  # fmt: skip
     plan.spans.append(replace(span, rows=rows, captions=tuple(kept)))
@@ -209,16 +221,16 @@ def _span(
         span_id=sha256_hex(canonical_json(identity))[:32],
         clip_id=clip["clip_id"],
         name=name,
-        source=clip["source"],
+        source=sys.intern(clip["source"]),
         group=clip["group"],
-        split=clip["split"],
-        official_split=official_split,
+        split=sys.intern(clip["split"]),
+        official_split=official_split and sys.intern(official_split),
         rows=0,
         first_frame=frames[0],
         stop_frame=frames[1],
         shipped=shipped,
-        body=clip["body"],
-        layer=layer,
+        body=sys.intern(clip["body"]),
+        layer=layer and sys.intern(layer),
     )
 
 
@@ -251,11 +263,20 @@ def _uncovered(whole: tuple[int, int], parts: Iterable[tuple[int, int]]) -> int:
     return left + max(whole[1] - reached, 0)
 
 
-def _by_clip(rows: Iterable[Row]) -> dict[str, list[Row]]:
-    grouped: dict[str, list[Row]] = defaultdict(list)
-    for row in rows:
-        grouped[row["clip_id"]].append(row)
-    return grouped
+class _ByClip:
+    """Rows of a table that is in the clips' order: those of one clip after those of another."""
+
+    def __init__(self, answer: Any) -> None:
+        self._groups = groupby(answer.iter_rows(named=True), key=lambda row: row["clip_id"])
+        self._next = next(self._groups, None)
+
+    def of(self, clip_id: str) -> list[Row]:
+        """The rows of a clip, asked for in the clips' order; none where the table has none of it."""
+        if self._next is None or self._next[0] != clip_id:
+            return []
+        rows = list(self._next[1])
+        self._next = next(self._groups, None)
+        return rows
 
 
 def _span_values(span: Span) -> list[Any]:

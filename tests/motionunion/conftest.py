@@ -12,7 +12,11 @@ import pytest
 
 from motionunion.clip import Caption, Clip, Segment
 from motionunion.digest import canonical_json, sha256_hex
+from motionunion.feature_files import write_features
+from motionunion.features import FeatureSet
+from motionunion.representations import registry
 from motionunion.skeleton import SMPL22_PARENTS
+from motionunion.spans import Span, SpanCaption
 from motionunion.store.committer import Committer
 from motionunion.store.receipts import Covered, Receipt
 from motionunion.store.schema import annotation_rows, clip_to_row, rows_digest
@@ -54,6 +58,32 @@ def made_up_clip(
     else:
         clip = replace(clip, **{name: np.asarray(value, dtype=np.float32) for name, value in rotations.items()})
     return replace(clip, **changes)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def set_of() -> Callable[..., FeatureSet]:
+    """Write a feature folder of random values with spans of (rows, split), and open it."""
+
+    def write(folder: Path, spans: list[tuple[int, str]], **changes: str) -> FeatureSet:
+        random = np.random.default_rng(7)
+        listing = [
+            Span(
+                span_id=f"{number:032x}", clip_id=f"{number + 1000:032x}", name=str(number), source="made_up",
+                group=str(number), split=split, rows=rows, first_frame=0, stop_frame=rows + 1,
+                captions=(SpanCaption(text=f"motion {number}"),),
+            )
+            for number, (rows, split) in enumerate(spans)
+        ]  # fmt: skip
+        chunks = [(random.normal(3, 2, (rows, 263)).astype(np.float32), split) for rows, split in spans]
+        representation = registry.get("hml263@20/compat")
+        about = {
+            "representation": representation.id, "parameter_hash": representation.parameter_hash, "key": "key",
+            "fingerprint": "f" * 64, "commit": 1, "store_uuid": "uuid", "skipped": [], "counts": {},
+        }  # fmt: skip
+        write_features(folder, listing, chunks, dims=263, about=about | changes)
+        return FeatureSet.load(folder)
+
+    return write
 
 
 @pytest.fixture

@@ -5,8 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from motionunion.errors import MissingInput
+from motionunion.errors import MissingInput, StoreError
+from motionunion.features import FeatureSet
 from tokenizer.crops import GUARD, CropSampler, spread, training_data
+from tokenizer.mirror import mirror_of
 
 
 def test_a_draw_is_a_function_of_seed_attempt_step_and_purpose(make_features, tmp_path: Path) -> None:
@@ -36,6 +38,43 @@ def test_crops_lie_within_one_training_window_and_are_normalised(make_features, 
         np.testing.assert_array_equal(crop, normal[start : start + 16])
     assert min(starts) < 90
     assert max(starts) > 285
+
+
+def test_mirrored_crops_are_mirrored_and_then_normalised(make_features, tmp_path: Path) -> None:
+    features = make_features(tmp_path, [(80, "train"), (20, "train"), (40, "val")])
+    data = training_data(features, 5.0)
+    plain, mirrored = CropSampler(data, 32), CropSampler(data, 32, mirrored=0.5)
+    drawn = mirrored.choose(60, seed=0, attempt=0, step=3)
+    assert 10 < drawn.mirrored.sum() < 50
+    np.testing.assert_array_equal(drawn.first, plain.choose(60, seed=0, attempt=0, step=3).first)
+    crops = mirrored.read(drawn)
+    image = mirror_of(features.representation)
+    for place in range(60):
+        rows = features.values[drawn.first[place] : drawn.first[place] + drawn.lengths[place]]
+        expected = data.statistics.normalise(image(rows) if drawn.mirrored[place] else rows)
+        found = crops[place, : drawn.lengths[place]]
+        if not drawn.mirrored[place]:
+            np.testing.assert_array_equal(found, expected)
+        # Rounded once more, at the size of what normalising subtracts.
+        np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
+
+
+def test_features_on_disk_are_verified_before_they_are_trained_on(make_features, save_features, tmp_path: Path) -> None:
+    made = make_features(tmp_path / "made", [(80, "train"), (40, "val")])
+    save_features(made, tmp_path / "set")
+    features = FeatureSet.load(tmp_path / "set")
+    expected = CropSampler(training_data(made, 5.0), 16).draw(8, seed=0, attempt=0, step=0)
+    for _ in range(2):  # as the normalised copy is written, and from the copy
+        data = training_data(features, 5.0)
+        for array, other in zip(CropSampler(data, 16).draw(8, seed=0, attempt=0, step=0), expected, strict=True):
+            np.testing.assert_array_equal(array, other)
+    (copy,) = (tmp_path / "set").glob("normalised-*.npy")
+    for path in (copy, tmp_path / "set" / "values.npy"):
+        content = bytearray(path.read_bytes())
+        content[-50] ^= 1
+        path.write_bytes(content)
+    with pytest.raises(StoreError, match="damaged"):
+        training_data(FeatureSet.load(tmp_path / "set"), 5.0)
 
 
 def test_a_short_window_is_padded_with_its_last_row_outside_the_mask(make_features, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from cli.captions import import_captions
+from cli.history import diff, gc, log
 from cli.ingest import ingest
 from cli.sample import sample
 from cli.show import help_of, run_command
@@ -20,7 +21,7 @@ app = typer.Typer(
 )
 captions = typer.Typer(help="Bring your own captions.", no_args_is_help=True)
 
-for command in (ingest, stats, check, query, show, sample):
+for command in (ingest, stats, check, query, show, sample, log, diff, gc):
     app.command(help=help_of(command))(command)
 captions.command("import", help=help_of(import_captions))(import_captions)
 app.add_typer(captions, name="captions")

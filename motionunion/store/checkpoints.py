@@ -31,14 +31,19 @@ def write_checkpoint(
     storage: Storage, number: int, shards: Mapping[str, Shard], since: Mapping[str, int]
 ) -> dict[str, Any]:
     """Write a state's shards; returns what its commit says of the file."""
-    rows = [{**shard.to_json(), "since": since[name]} for name, shard in sorted(shards.items())]
-    buffer = io.BytesIO()
-    pq.write_table(pa.Table.from_pylist(rows, schema=_SCHEMA), buffer, compression="zstd")
-    data = buffer.getvalue()
+    data = encode_checkpoint(shards, since)
     digest = sha256_hex(data)
     name = f"checkpoints/{number:020d}-{digest}.parquet"
     storage.put(name, data)
-    return {"name": name, "sha256": digest, "bytes": len(data), "shards": len(rows)}
+    return {"name": name, "sha256": digest, "bytes": len(data), "shards": len(shards)}
+
+
+def encode_checkpoint(shards: Mapping[str, Shard], since: Mapping[str, int]) -> bytes:
+    """The bytes of a state's checkpoint: the same for the same state, as long as the Parquet writer is the same."""
+    rows = [{**shard.to_json(), "since": since[name]} for name, shard in sorted(shards.items())]
+    buffer = io.BytesIO()
+    pq.write_table(pa.Table.from_pylist(rows, schema=_SCHEMA), buffer, compression="zstd")
+    return buffer.getvalue()
 
 
 def read_checkpoint(storage: Storage, checkpoint: Any) -> tuple[dict[str, Shard], dict[str, int]]:

@@ -1,34 +1,29 @@
 """A store's files as objects of S3, Google Cloud Storage or Azure, through obstore.
 
-Every operation is tried again while the fault may pass, for `MOTIONUNION_REMOTE_TIMEOUT_S` seconds (30 if not set), and
+Every operation is tried again while the fault may pass and patience lasts (`motionunion/store/remote_requests.py`), and
 then ends in an error. obstore repeats what may be sent twice; what may not, a creation above all, is repeated here,
 where the object can be read back first: after a reset nobody knows whether the first try has gone through.
 """
 
 from __future__ import annotations
 
-import os
 import secrets
 import time
 from collections.abc import Callable, Iterator
-from datetime import timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from motionunion.digest import TEMPORARY_PREFIX
-from motionunion.errors import MissingExtra, StoreError, UsageError
+from motionunion.errors import StoreError, UsageError
 from motionunion.store.remote_errors import RemoteError, explain, is_beyond_end, is_missing_bucket
+from motionunion.store.remote_requests import connect, interruptibly, load_obstore, patience_s, pauses_s
 from motionunion.store.storage import Entry, Storage
 
-if TYPE_CHECKING:
-    from obstore.store import ObjectStore
-
-TIMEOUT_VARIABLE = "MOTIONUNION_REMOTE_TIMEOUT_S"
 SCHEMES = ("s3", "gs", "az")
-_PART_BYTES = 16 << 20
-_PARTS_AT_ONCE = 4
-_FIRST_PAUSE_S = 0.1
-_LONGEST_PAUSE_S = 3.0
+_PART_BYTES = 5 << 20  # no server takes smaller ones
+_PARTS_AT_ONCE = 2
+_SLOW_LINE_BYTES_S = 100e3
+"""The slowest line, for each process that writes, on which a shard still gets through."""
 _LIST_PAGE = 1000
 Answer = TypeVar("Answer")
 
@@ -71,7 +66,7 @@ class ObjectStorage:
     def put(self, name: str, data: bytes) -> None:
         def write(obstore: Any) -> None:
             # A whole object or none, also in parts: they become the object by the last request.
-            obstore.put(self._objects, name, data, chunk_size=_PART_BYTES, max_concurrency=_PARTS_AT_ONCE)
+            obstore.put(self._uploads, name, data, chunk_size=_PART_BYTES, max_concurrency=_PARTS_AT_ONCE)
 
         self._tried(f"writing {name}", write)
 
@@ -102,8 +97,8 @@ class ObjectStorage:
     def list(self, prefix: str, after: str = "") -> Iterator[Entry]:
         folder = prefix.rpartition("/")[0]
         seen = after
-        give_up = time.monotonic() + _patience_s()
-        pauses = _pauses()
+        give_up = time.monotonic() + patience_s()
+        pauses = pauses_s()
         while True:
             try:
                 for entry in self._listed(folder, prefix, seen):
@@ -114,7 +109,7 @@ class ObjectStorage:
                         )
                     seen = entry.name
                     yield entry
-                    give_up = time.monotonic() + _patience_s()
+                    give_up = time.monotonic() + patience_s()
                 return
             except RemoteError as error:
                 if not error.passing or time.monotonic() >= give_up:
@@ -132,40 +127,22 @@ class ObjectStorage:
         self._tried(f"deleting {name}", remove)
 
     @cached_property
-    def _objects(self) -> ObjectStore:
-        from obstore.store import AzureStore, GCSStore, S3Store
+    def _objects(self) -> Any:
+        return connect(self._scheme, self._bucket, self._prefix, silence_s=patience_s())
 
-        patience = _patience_s()
-        retry: Any = {
-            "max_retries": 1000,  # time decides, not their number
-            "retry_timeout": timedelta(seconds=patience),
-            "backoff": {
-                "init_backoff": timedelta(seconds=_FIRST_PAUSE_S),
-                "max_backoff": timedelta(seconds=_LONGEST_PAUSE_S),
-                "base": 2,
-            },
-        }
-        # In the configuration, since `client_options` would do away with those of the environment (AWS_ALLOW_HTTP).
-        # One request may take long where the line is slow, but not without a sign of life.
-        client: Any = {"connect_timeout": "5s", "read_timeout": f"{max(1, round(patience))}s", "timeout": "1h"}
-        try:
-            if self._scheme == "s3":
-                # One request a deletion either way, and the plain one is known to every server and may be sent twice.
-                config: Any = {**client, "disable_bulk_delete": "true"}
-                return S3Store(self._bucket, prefix=self._prefix or None, config=config, retry_config=retry)
-            store: Any = GCSStore if self._scheme == "gs" else AzureStore
-            made: ObjectStore = store(self._bucket, prefix=self._prefix or None, config=client, retry_config=retry)
-            return made
-        except _obstore().exceptions.BaseError as error:
-            raise explain(error, self._url, "opening it") from error
+    @cached_property
+    def _uploads(self) -> Any:
+        """The same for long bodies: the server is silent for as long as one takes to reach it."""
+        travel_s = _PARTS_AT_ONCE * _PART_BYTES / _SLOW_LINE_BYTES_S
+        return connect(self._scheme, self._bucket, self._prefix, silence_s=patience_s() + travel_s)
 
     def _tried(self, doing: str, operation: Callable[[Any], Answer]) -> Answer:
         """Do it, and do it again while the fault may pass and patience lasts."""
-        obstore = _obstore()
-        give_up = time.monotonic() + _patience_s()
-        for pause in _pauses():
+        obstore = load_obstore()
+        give_up = time.monotonic() + patience_s()
+        for pause in pauses_s():
             try:
-                return operation(obstore)
+                return interruptibly(lambda: operation(obstore))
             except FileNotFoundError as error:
                 if doing.startswith("reading") and not is_missing_bucket(error):
                     raise FileNotFoundError(f"{self._url}: {doing}: there is no such file") from None
@@ -182,10 +159,10 @@ class ObjectStorage:
 
     def _listed(self, folder: str, prefix: str, after: str) -> Iterator[Entry]:
         """One try at a listing, in the server's order."""
-        obstore = _obstore()
+        obstore = load_obstore()
         try:
             pages = obstore.list(self._objects, folder or None, offset=after or None, chunk_size=_LIST_PAGE)
-            for page in pages:
+            while (page := interruptibly(lambda: next(pages, None))) is not None:
                 for one in page:
                     name = one["path"]
                     hidden = name.rpartition("/")[2].startswith(TEMPORARY_PREFIX)
@@ -213,33 +190,6 @@ def refuse_careless_server(storage: Storage) -> None:
             f"{storage.url}: this server ignores the condition If-None-Match, without which two writers could overwrite "
             "each other's commits; put the store on a server that honours it (docs/remote.md lists some), or on a disk"
         )
-
-
-def _obstore() -> Any:
-    try:
-        import obstore
-        import obstore.exceptions
-    except ImportError as error:
-        raise MissingExtra("obstore", "s3") from error
-    return obstore
-
-
-def _patience_s() -> float:
-    said = os.environ.get(TIMEOUT_VARIABLE, "30")
-    try:
-        seconds = float(said)
-    except ValueError:
-        seconds = 0.0
-    if not 0 < seconds <= 86_400:
-        raise UsageError(f"{TIMEOUT_VARIABLE}={said}: is not a number of seconds between 0 and 86400")
-    return seconds
-
-
-def _pauses() -> Iterator[float]:
-    pause = _FIRST_PAUSE_S
-    while True:
-        yield pause * (0.5 + secrets.randbelow(1000) / 1000)  # writers that met once do not meet again
-        pause = min(2 * pause, _LONGEST_PAUSE_S)
 
 
 def _parse(url: str) -> tuple[str, str, str]:

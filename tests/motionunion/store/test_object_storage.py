@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import builtins
+import os
 import pickle
+import signal
 import socket
+import subprocess
+import sys
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import unquote
 
@@ -118,6 +123,31 @@ class TestServersThatDoNotAnswer:
             monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{silent.getsockname()[1]}")
             with pytest.raises(RemoteError, match="cannot be reached"):
                 OPERATIONS[operation](ObjectStorage(f"{bucket}/store"))
+
+    def test_a_long_upload_is_no_silence(self, stub, storage, monkeypatch):
+        monkeypatch.setenv("MOTIONUNION_REMOTE_TIMEOUT_S", "0.2")
+
+        def slow(method, path, headers, body):
+            time.sleep(1.5)  # as if the body took so long to arrive; a client with the patience for answers has left
+            return 200, b""
+
+        stub.answer = slow
+        storage.put("shards/1", bytes(100))
+        assert len(stub.requests) == 1
+
+    @pytest.mark.skipif(os.name == "nt", reason="Windows sends no SIGINT to a single process")
+    def test_ctrl_c_is_heard_meanwhile(self, bucket, monkeypatch):
+        monkeypatch.setenv("MOTIONUNION_REMOTE_TIMEOUT_S", "600")
+        with socket.create_server(("127.0.0.1", 0)) as silent:
+            monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{silent.getsockname()[1]}")
+            waiting = subprocess.Popen([sys.executable, "-c", _READER, bucket], stderr=subprocess.PIPE, text=True)
+            silent.accept()  # the request is on its way
+            waiting.send_signal(signal.SIGINT)
+            try:
+                said = waiting.communicate(timeout=60)[1]
+            finally:
+                waiting.kill()
+        assert "KeyboardInterrupt" in said
 
     @pytest.mark.parametrize("said", ["soon", "0", "-3", "nan", "inf"])
     def test_patience_is_a_number_of_seconds(self, storage, monkeypatch, said):
@@ -257,6 +287,15 @@ def test_a_missing_extra_is_told_with_the_command(monkeypatch):
     for operation in OPERATIONS.values():
         with pytest.raises(MissingExtra, match=r"pip install 'motionunion\[s3\]'"):
             operation(storage)
+
+
+_READER = """
+import signal, sys
+from motionunion.store.location import storage_at
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+storage_at(sys.argv[1]).get("a")
+"""
 
 
 class Stub:

@@ -76,7 +76,7 @@ def test_an_array_that_begins_with_a_huge_shape_allocates_nothing(tmp_path: Path
     (tmp_path / "huge.pkl").write_bytes(
         b"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(L1000000000000L\ntS'b'\ntR."
     )
-    assert reason(tmp_path / "huge.pkl") == "corrupt"
+    assert reason(tmp_path / "huge.pkl") == "pickled"
 
 
 def test_damaged_pickles_and_other_things_are_refused(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from cli.ingest import ingest
 from cli.sample import sample
 from cli.show import help_of, run_command
 from cli.store import check, query, show, stats
+from cli.upkeep import compact, drop, merge
 
 app = typer.Typer(
     name="motionunion",
@@ -21,7 +22,7 @@ app = typer.Typer(
 )
 captions = typer.Typer(help="Bring your own captions.", no_args_is_help=True)
 
-for command in (ingest, stats, check, query, show, sample, log, diff, gc):
+for command in (ingest, stats, check, query, show, sample, log, diff, gc, compact, merge, drop):
     app.command(help=help_of(command))(command)
 captions.command("import", help=help_of(import_captions))(import_captions)
 app.add_typer(captions, name="captions")

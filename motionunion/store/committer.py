@@ -72,43 +72,41 @@ class Committer:
     def amend(
         self,
         addresses: Sequence[tuple[str, str]],
-        rule: Callable[[Live | None], Sequence[Covered] | None],
+        rule: Callable[[tuple[str, str], Live | None], Sequence[Covered] | None],
         shards: Sequence[Shard] = (),
-    ) -> int:
+    ) -> list[Covered]:
         """Say something else of some keys, in one commit, by what is live when the commit is made.
 
         The rule is asked again when another writer was first, so it never overrides what that one brought.
 
         Args:
             addresses: Each (source, key) in question.
-            rule: From what is live for one of them, None where nothing is, to what shall be; None leaves it alone. Two
-                rows are what it holds, and a reject that is newer.
+            rule: From one of them and what is live for it, None where nothing is, to what shall be; None leaves it alone.
+                Two rows are what it holds, and a reject that is newer.
             shards: Written already; those that the new rows name come in.
 
         Returns:
-            How many keys were changed.
+            The rows that were committed, sorted.
 
         Raises:
             StoreError: As `flush`.
         """
-        changed = 0
+        said: list[Covered] = []
 
         def news() -> list[_News]:
-            nonlocal changed
             live = self.ledger.live(addresses)
             by_source: dict[str, list[Covered]] = defaultdict(list)
-            changed = 0
-            for source, key in sorted(set(addresses)):
-                rows = rule(live.get((source, key)))
-                if rows is not None:
-                    by_source[source] += rows
-                    changed += 1
+            for address in sorted(set(addresses)):
+                by_source[address[0]] += rule(address, live.get(address)) or ()
+            said[:] = [row for _, rows in sorted(by_source.items()) for row in sort_covered(rows)]
             return [
-                _News(source, sort_covered(rows), _named_by(rows, shards)) for source, rows in sorted(by_source.items())
+                _News(source, sort_covered(rows), _named_by(rows, shards))
+                for source, rows in sorted(by_source.items())
+                if rows
             ]
 
         _tell_of(self._commit(news), self._storage)
-        return changed
+        return said
 
     def close(self) -> None:
         self.ledger.close()

@@ -12,6 +12,11 @@ UNDROPPED = "undropped"
 """Reason of a file that was dropped and is wanted again."""
 _SAID = ("outcome", "reason", "clip_id", "content", "captions_digest", "segments_digest")
 
+_HELD = (
+    "outcome", "clip_id", "content", "captions", "captions_digest", "segments", "segments_digest",
+    "clips_shard", "captions_shard", "segments_shard",
+)  # fmt: skip
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Covered:
@@ -60,10 +65,24 @@ class Covered:
         named = (self.clips_shard, self.captions_shard, self.segments_shard, self.rejects_shard)
         return tuple(name for name in named if name is not None)
 
+    def place(self, kind: str) -> str | None:
+        """Name of the shard that holds its rows of a kind."""
+        name: str | None = getattr(self, f"{kind}_shard")
+        return name
+
+    def placed(self, kind: str, shard: str | None) -> Covered:
+        """The same, with its rows of a kind in another shard."""
+        return replace(self, **{f"{kind}_shard": shard})  # type: ignore[arg-type]
+
     @property
     def is_undropped(self) -> bool:
         """Whether it was dropped and no longer is: its file is to be read again."""
         return self.outcome == "dropped" and self.content is None
+
+    def holding_like(self, other: Covered) -> Covered:
+        """This coverage with the clip, captions and segments of another one of the same file: one that is no reject."""
+        said = {name: getattr(other, name) for name in _HELD}
+        return replace(self, **said)
 
     def dropped(self) -> Covered:
         """This coverage with clip, captions and segments on record only; what was refused of the file stays."""

@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 from motionunion.digest import sha256_hex
 from motionunion.errors import StoreError
 from motionunion.store.schema import SCHEMAS, VALUE_COLUMNS, Row
+from motionunion.store.schema_versions import refuse_other_columns
 from motionunion.store.storage import LocalStorage, Storage
 
 ROW_GROUP_BYTES = 2 << 20
@@ -168,6 +169,7 @@ def open_shard(storage: Storage, name: str, size: int, footer_sha256: str) -> It
         if sha256_hex(footer) != footer_sha256:
             raise StoreError(f"{where}: its footer is not the one that was committed. {_ADVICE}")
         metadata = pq.read_metadata(pa.BufferReader(footer))
+        refuse_other_columns(where, name, metadata)
         if isinstance(storage, LocalStorage):
             file = pq.ParquetFile(storage.path(shard_path(name)), metadata=metadata, page_checksum_verification=True)
         else:

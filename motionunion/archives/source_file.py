@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Protocol
@@ -19,14 +19,16 @@ class ByteFile(Protocol):
 
 
 class _SourceFile:
-    def __init__(self, file: IO[bytes]) -> None:
-        self._file = file
+    def __init__(self, file: IO[bytes], on_bytes: Callable[[int], None]) -> None:
+        self._file, self._on_bytes = file, on_bytes
 
     def read(self, size: int, /) -> bytes:
         try:
-            return self._file.read(size)
+            data = self._file.read(size)
         except OSError as error:
             raise _unreadable(error) from error
+        self._on_bytes(len(data))
+        return data
 
     def seek(self, place: int, whence: int = 0, /) -> int:
         try:
@@ -39,14 +41,15 @@ class _SourceFile:
 
 
 @contextmanager
-def open_source(path: Path) -> Iterator[ByteFile]:
-    """Open an archive. What its disk refuses, now or later, is `Broken`, for the reason `unreadable`."""
+def open_source(path: Path, on_bytes: Callable[[int], None]) -> Iterator[ByteFile]:
+    """Open an archive; `on_bytes` is told of every read. What its disk refuses, now or later, is `Broken`, for the reason
+    `unreadable`."""
     try:
         file = path.open("rb")
     except OSError as error:
         raise _unreadable(error) from error
     with file:
-        yield _SourceFile(file)
+        yield _SourceFile(file, on_bytes)
 
 
 def _unreadable(error: OSError) -> Broken:

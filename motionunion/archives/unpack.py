@@ -72,16 +72,16 @@ def unpack(archive: Path, folder: Path, on_bytes: Callable[[int], None] | None =
     Args:
         archive: The file.
         folder: Where to; it exists. A journal is written beside it, as `<folder>.members`.
-        on_bytes: Is told the size of every chunk written.
+        on_bytes: Is told how many bytes of the archive were read, as they are.
 
     Raises:
         OSError: The folder cannot be written (a full disk, no permission).
     """
     journal_path = folder.with_name(f"{folder.name}.members")
     with journal_path.open("w+", encoding="utf-8", newline="\n") as journal:
-        desk = _Desk(folder, journal, on_bytes or (lambda _: None))
+        desk = _Desk(folder, journal)
         try:
-            with open_source(archive) as file:
+            with open_source(archive, on_bytes or (lambda count: None)) as file:
                 desk.read_all(file)
         except Broken as broken:
             desk.stop(broken)
@@ -93,8 +93,8 @@ def unpack(archive: Path, folder: Path, on_bytes: Callable[[int], None] | None =
 class _Desk:
     """Takes the members of one archive, one after the other."""
 
-    def __init__(self, folder: Path, journal: IO[str], on_bytes: Callable[[int], None]) -> None:
-        self._folder, self._journal, self._on_bytes = folder, journal, on_bytes
+    def __init__(self, folder: Path, journal: IO[str]) -> None:
+        self._folder, self._journal = folder, journal
         self._result = Unpacked()
         self._seen = SeenNames()
         self._digest = hashlib.sha256()
@@ -188,7 +188,6 @@ class _Desk:
                     size += len(chunk)
                     content.update(chunk)
                     out.write(chunk)
-                    self._on_bytes(len(chunk))
         except BaseException:
             target.unlink(missing_ok=True)
             raise

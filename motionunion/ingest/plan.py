@@ -125,6 +125,11 @@ def cut_tasks(listing: Sequence[Listed], options: ReadOptions, storage: Storage)
     return tasks
 
 
+def reading_config(options: ReadOptions) -> str:
+    """What besides the reader decides the values: versions, and options."""
+    return f"normalise/{NORMALISER_VERSION} schema/{SCHEMA_VERSION} {_body(options)}"
+
+
 def _cost(listed: Listed) -> int:
     return listed.size + _COST_OF_A_FILE
 
@@ -148,7 +153,7 @@ def _listed(claim: Claim, options: ReadOptions) -> list[Listed]:
 def _list_claim(claim: Claim, options: ReadOptions) -> list[Listed]:
     reader = SOURCES[claim.source]
     refs = list(reader.discover(claim))
-    config = f"{reader.name}/{reader.version} normalise/{NORMALISER_VERSION} schema/{SCHEMA_VERSION} {_body(options)}"
+    config = f"{reader.name}/{reader.version} {reading_config(options)}"
     own, shared = _owned(claim, refs)
     states = {path: _state(path) for path in {*claim.files, *claim.sidecars, *(ref.path for ref in refs)}}
     around = sorted(states[path] for path in shared)

@@ -98,7 +98,7 @@ def _plan(
         jobs=jobs,
         tasks=len(tasks),
         sources=list(plans.values()),
-        skipped=[skip.to_json() for skip in (*detection.skipped, *doubles)],
+        skipped=[skip.to_json() for skip in (*detection.skipped, *doubles, *detection.unopened)],
         missing=list(_missing(detection.claims, options, opened)),
     )
 

@@ -10,6 +10,8 @@ from typing import Any
 from motionunion.sources import Skip
 from motionunion.store.receipts import Receipt
 
+ARCHIVE = "archive"
+"""The source that receipts of archives bear. What was read is in the counts of the sources whose files they held."""
 SHOWN = 1000
 """Rejects, and skipped files, that a result holds; all rejects are in the store's table."""
 
@@ -66,7 +68,11 @@ class IngestResult:
     @property
     def read(self) -> int:
         """Clips and annotations read or known from an earlier run."""
-        return sum(one.clips + one.annotations + one.up_to_date - one.refused_before for one in self.sources.values())
+        return sum(
+            one.clips + one.annotations + one.up_to_date - one.refused_before
+            for name, one in self.sources.items()
+            if name != ARCHIVE
+        )
 
     def skip(self, skips: Iterable[Skip]) -> None:
         """Count what nobody reads."""
@@ -79,7 +85,7 @@ class IngestResult:
         """Count what a task gave."""
         count = self.sources[receipt.label]
         count.clips += receipt.count("clip")
-        count.annotations += receipt.count("annotation")
+        count.annotations += receipt.count("annotation") if receipt.label != ARCHIVE else 0
         count.frames += receipt.frames
         count.hours += receipt.seconds / 3600
         count.rejects += len(receipt.rejects)

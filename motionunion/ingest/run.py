@@ -12,6 +12,7 @@ from typing import Literal
 from motionunion.body_models import existing_folder
 from motionunion.engines.protocol import OUT_OF_MEMORY, Done, Executor
 from motionunion.errors import SourceFormatError, StoreError, UsageError
+from motionunion.ingest.archives import Archives, Batch
 from motionunion.ingest.interrupt import Interrupt
 from motionunion.ingest.plan import Listed, Task, cut_tasks, list_claims
 from motionunion.ingest.preflight import Plan, look_ahead
@@ -21,7 +22,7 @@ from motionunion.ingest.staff import staff
 from motionunion.ingest.task import refuse, run_task
 from motionunion.progress import SILENT, Progress
 from motionunion.sources import ReadOptions
-from motionunion.sources.detect import Detection, recognise
+from motionunion.sources.detect import recognise
 from motionunion.store.committer import Committer, storage_trouble
 from motionunion.store.receipts import Receipt
 from motionunion.store.storage import LocalStorage
@@ -44,6 +45,7 @@ def ingest(
     shard: str | None = None,
     memory: int | None = None,
     on_error: OnError = "continue",
+    scratch: str | Path | None = None,
 ) -> IngestResult:
     """Read everything that is recognised below some paths into a store.
 
@@ -65,6 +67,7 @@ def ingest(
             are merged, do what one run does.
         memory: Bytes that this process and its workers may take together; half of the machine's where None.
         on_error: `fail` = stop when a file is refused, instead of going on with the others.
+        scratch: Folder into which archives are unpacked, one at a time; the store's cache where None.
 
     Raises:
         MissingInput: Nothing below the paths is motion, or there is no such folder of body models.
@@ -87,24 +90,39 @@ def ingest(
     result.skip(detection.skipped)
     committer = _committer(opened, paths)
     try:
-        tasks, refused = _outstanding(detection, options, opened, committer, result, share)
-        if refused and on_error == "fail":
-            raise _refused_before(refused)
-        # The largest first: a large one that begins last is waited for by everyone.
-        queue = deque(sorted(tasks, key=lambda task: -task.size))
-        progress.start("ingest", sum(task.size for task in tasks) / 1e6, "MB")
-        with Interrupt(queue, progress) as interrupt:
-            run = _Run(queue, committer, result, progress, interrupt, stop=on_error == "fail")
-            try:
-                run.run(executor or staff(engine, jobs, memory, tasks, progress))
-            except Exception:
-                interrupt.stop_if_told()
-                # What other tasks have finished is worth keeping; the error at hand is the one to tell of.
-                with contextlib.suppress(OSError, StoreError):
-                    committer.flush()
-                raise
-            committer.flush()
-        progress.finish()
+        archives = Archives(
+            detection.archives,
+            options,
+            opened.storage,
+            committer,
+            result,
+            progress,
+            opened.cache_dir / "unpacked" if scratch is None else Path(scratch).expanduser(),
+            source=source,
+            share=share,
+            stop=on_error == "fail",
+        )
+        for batch in archives.batches(detection):
+            tasks, refused = _outstanding(batch, options, opened, committer, result, share)
+            if refused and on_error == "fail":
+                raise _refused_before(refused)
+            # The largest first: a large one that begins last is waited for by everyone.
+            queue = deque(sorted(tasks, key=lambda task: -task.size))
+            progress.start("ingest", sum(task.size for task in tasks) / 1e6, "MB")
+            with Interrupt(queue, progress) as interrupt:
+                run = _Run(queue, committer, result, progress, interrupt, stop=on_error == "fail")
+                try:
+                    run.run(executor or staff(engine, jobs, memory, tasks, progress))
+                except Exception:
+                    interrupt.stop_if_told()
+                    # What other tasks have finished is worth keeping; the error at hand is the one to tell of.
+                    with contextlib.suppress(OSError, StoreError):
+                        committer.flush()
+                    raise
+                committer.flush()
+            progress.finish()
+            if interrupt.asked or run.refused is not None:
+                break
     except OSError as error:
         raise storage_trouble(opened.url, error, committer.state.number) from error
     finally:
@@ -156,7 +174,7 @@ def _committer(store: Store, paths: Sequence[str | Path]) -> Committer:
 
 
 def _outstanding(
-    detection: Detection,
+    batch: Batch,
     options: ReadOptions,
     store: Store,
     committer: Committer,
@@ -165,13 +183,14 @@ def _outstanding(
 ) -> tuple[list[Task], Listed | None]:
     """The share's tasks of which some file is new, changed or worth another try; and, of the files that are not read
     again, the first that was refused."""
-    listing, doubles = list_claims(detection.claims, options)
-    result.skip(doubles)
+    listing, doubles = list_claims(batch.detection.claims, options)
+    listing, others = batch.own(listing, committer.ledger)
+    result.skip((*doubles, *others))
     current = committer.ledger.up_to_date([listed.covered("") for listed in listing])
     tasks: list[Task] = []
     refused: Listed | None = None
     for task in cut_tasks(listing, options, store.storage):
-        if share is not None and not share.holds(task):
+        if share is not None and batch.archive is None and not share.holds(task):
             continue
         count = result.sources.setdefault(task.source, SourceCount())
         count.files += len(task.files)

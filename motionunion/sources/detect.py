@@ -1,7 +1,7 @@
 """What lies at a path: which sources, which files, and what nobody reads, with the reason.
 
-Every plain file below the given paths ends up in a claim or in `skipped`. Hidden files and folders are left out, and a
-folder is entered once, whatever symbolic links lead to it.
+Every plain file below the given paths ends up in a claim, in `archives` or in `skipped`. Hidden files and folders are left
+out, and a folder is entered once, whatever symbolic links lead to it.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from motionunion.archives.names import is_archive
 from motionunion.errors import MissingInput, UsageError
 from motionunion.sources import SOURCES
 from motionunion.sources.base import Claim, Folder, Skip, Source, is_text
@@ -21,6 +22,15 @@ _BESIDE = (".txt", ".json")
 
 
 @dataclass(frozen=True, slots=True)
+class Archive:
+    """A file that holds others, by its name; what is in it is found out when it is unpacked."""
+
+    path: Path
+    key: str
+    """Its path below the one that the person gave."""
+
+
+@dataclass(frozen=True, slots=True)
 class Detection:
     """What was found below some paths."""
 
@@ -28,6 +38,14 @@ class Detection:
     """One per source and root, in the order of `SOURCES`."""
     skipped: tuple[Skip, ...]
     """What is not read: one entry per reason and folder, `path` the file where it is a single one."""
+    archives: tuple[Archive, ...] = ()
+    """Sorted by key; where two paths hold the same key, the later one's begins with its folder."""
+
+    @property
+    def unopened(self) -> tuple[Skip, ...]:
+        """The archives as what nobody has looked into, for who only looks ahead."""
+        reason = "archive: ingest unpacks it, reads what is in it and removes that again; a dry run does not open it"
+        return tuple(Skip(archive.path, reason) for archive in self.archives)
 
 
 def recognise(paths: Sequence[Path], source: str | None = None) -> Detection:
@@ -40,14 +58,23 @@ def recognise(paths: Sequence[Path], source: str | None = None) -> Detection:
 
     Raises:
         UsageError: `source` is not the name of a source, or no path is given.
-        MissingInput: a path does not exist or cannot be read, or nothing below the paths is motion.
+        MissingInput: a path does not exist or cannot be read, or nothing below the paths is motion or an archive.
     """
+    found = look_around(paths, source)
+    if not found.claims and not found.archives:
+        raise MissingInput(_nothing_found(paths, found.skipped, source))
+    return found
+
+
+def look_around(paths: Sequence[Path], source: str | None = None) -> Detection:
+    """As `recognise`, but finding nothing is a result."""
     if not paths:
         raise UsageError("no path given: name the folders or files to ingest")
     if source is not None and source not in SOURCES:
         raise UsageError(f"--source {source}: no such source; there are {', '.join(sorted(SOURCES))}")
     claims: list[Claim] = []
     skipped: list[Skip] = []
+    archives: list[Archive] = []
     taken: set[Path] = set()
     for path in dict.fromkeys(Path(path).absolute() for path in paths):
         if not is_text(str(path)):
@@ -58,9 +85,8 @@ def recognise(paths: Sequence[Path], source: str | None = None) -> Detection:
             found = _of_folder(folder, source, taken)
             claims += found.claims
             skipped += found.skipped
-    if not claims:
-        raise MissingInput(_nothing_found(paths, skipped, source))
-    return Detection(_joined(claims), _grouped(skipped, taken))
+            archives += found.archives
+    return Detection(_joined(claims), _grouped(skipped, taken), _told_apart(archives))
 
 
 def _folders(path: Path) -> Iterator[Folder]:
@@ -91,6 +117,7 @@ def _of_folder(folder: Folder, source: str | None, taken: set[Path]) -> Detectio
     """Ask the sources about one folder; `taken` gathers every file that has found its place."""
     claims: list[Claim] = []
     skipped: list[Skip] = []
+    archives: list[Archive] = []
     for name, reader in SOURCES.items():
         if source is not None and name != source:
             continue
@@ -108,10 +135,14 @@ def _of_folder(folder: Folder, source: str | None, taken: set[Path]) -> Detectio
     skipped += [Skip(folder.path / name, "its name is not UTF-8 text; rename it") for name in folder.not_text]
     for name in folder.names:
         path = folder.path / name
-        if path not in taken:
-            taken.add(path)
+        if path in taken:
+            continue
+        taken.add(path)
+        if is_archive(name):
+            archives.append(Archive(path, path.relative_to(folder.top).as_posix()))
+        else:
             skipped.append(Skip(path, why_skipped(folder, name)))
-    return Detection(tuple(claims), tuple(skipped))
+    return Detection(tuple(claims), tuple(skipped), tuple(archives))
 
 
 def _asked(reader: Source, folder: Folder, *, forced: bool, taken: set[Path]) -> Iterator[Claim]:
@@ -144,6 +175,19 @@ def _joined(claims: Iterable[Claim]) -> tuple[Claim, ...]:
     return tuple(sorted(found, key=lambda claim: (order.index(claim.source), str(claim.root))))
 
 
+def _told_apart(archives: Iterable[Archive]) -> tuple[Archive, ...]:
+    """Archives sorted by key, each key once: of several paths that hold the same one, all but the first get a longer one."""
+    by_key: dict[str, Archive] = {}
+    for archive in sorted(archives, key=lambda one: (one.key, str(one.path))):
+        key = archive.key
+        for parent in archive.path.parents[len(Path(key).parts) - 1 :]:
+            if key not in by_key:
+                break
+            key = f"{parent.name}/{key}"
+        by_key[key] = replace(archive, key=key)
+    return tuple(by_key[key] for key in sorted(by_key))
+
+
 def _grouped(skipped: Iterable[Skip], taken: set[Path]) -> tuple[Skip, ...]:
     groups: dict[tuple[Path, str], list[Skip]] = {}
     for skip in skipped:
@@ -166,4 +210,7 @@ def _nothing_found(paths: Sequence[Path], skipped: Sequence[Skip], source: str |
         message += "; there: " + "; ".join(f"{count} x {reason}" for reason, count in reasons.most_common(3))
     else:
         message += "; the folder holds no files"
-    return message + ". Name a folder with AMASS .npz, a HumanML3D folder or one of the BVH sets named above."
+    return (
+        message
+        + ". Name a folder, or an archive, with AMASS .npz, a HumanML3D folder or one of the BVH sets named above."
+    )

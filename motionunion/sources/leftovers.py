@@ -16,7 +16,10 @@ _PLAIN: tuple[tuple[str, str], ...] = (
     (r"synthetic\.txt", "marks the files beside and below it as synthetic"),
     (r"readme.*|changelog.*|.*\.(md|rst|pdf|html?)", "documentation"),
     (r".*\.(png|jpe?g|gif|mp4|avi|webm|mov|svg)", "picture or film"),
-    (r".*\.(zip|tar|gz|bz2|xz|7z|rar|tgz)", "packed archive: unpack it to have its files read"),
+    (
+        r".*\.(gz|bz2|xz|zst|lz4|z|7z|rar)",
+        "packed in a way that is not opened (.tar, .tar.gz, .tar.bz2, .tar.xz, .zip are): unpack it",
+    ),
     (r".*\.(py|ipynb|sh|toml|ya?ml|cfg|ini|opt)", "program or settings"),
     (r".*\.(fbx|glb|gltf|blend|obj|ply|c3d|asf|amc)", "motion or mesh format that is not read yet"),
     (r".*\.(pkl|pickle|pt|pth|ckpt)", "pickle: reading one can run code, and no source that is read needs one"),
@@ -36,6 +39,12 @@ def why_skipped(folder: Folder, name: str) -> str:
         return _bvh_reason(folder, name)
     if lower.endswith((".npz", ".npy")):
         return _array_reason(folder.path / name)
+    return why_passed(name)
+
+
+def why_passed(name: str) -> str:
+    """The reason for a file of which only the name is known."""
+    lower = name.lower()
     return next(
         (reason for pattern, reason in _PLAIN if re.fullmatch(pattern, lower)), "no reader for this kind of file"
     )

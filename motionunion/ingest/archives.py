@@ -26,7 +26,7 @@ from motionunion.ingest.result import ARCHIVE, IngestResult, SourceCount
 from motionunion.ingest.share import Share
 from motionunion.ingest.synthetic import is_synthetic
 from motionunion.progress import Progress
-from motionunion.sources import ARCHIVES, ReadOptions, Skip
+from motionunion.sources import SOURCES, ReadOptions, Skip
 from motionunion.sources.detect import Archive, Detection, look_around
 from motionunion.sources.leftovers import why_passed
 from motionunion.store.committer import Committer
@@ -115,7 +115,7 @@ class Archives:
             size, changed = status.st_size, status.st_mtime_ns
         except OSError:
             size, changed = -1, 0  # gone or closed to us since it was found: opening it says so
-        readers = [[name, reader.version] for name, reader in sorted(ARCHIVES.items())]
+        readers = [[name, reader.version] for name, reader in sorted(SOURCES.items())]
         every = sha256_hex(canonical_json([readers, self._source or ""]))[:16]
         return Covered(
             source=ARCHIVE,

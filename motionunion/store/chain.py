@@ -210,7 +210,7 @@ def _hold_against_checkpoint(storage: Storage, chain: Chain, commit: dict[str, A
             chain.remade[file] = (dict(chain.shards), dict(chain.since))
         return
     if not chain.gaps and not commit["repaired"] and (shards, since) != (chain.shards, chain.since):
-        chain.problems.append(Problem("checkpoint", file, "does not hold what the commits before it add up to"))
+        chain.problems.append(Problem("contradiction", file, "does not hold what the commits before it add up to"))
     chain.shards, chain.since, chain.gaps = shards, since, []
     chain.ever_named |= set(shards)
 

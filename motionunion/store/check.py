@@ -133,7 +133,7 @@ def examine(path: str | Path, progress: Progress = SILENT) -> Examination:
         if state is not None:
             sound = replace(state, shards={n: one for n, one in state.shards.items() if n not in seen.broken})
             for file, problem in receipts.broken(storage, sound):
-                report.found(Problem("receipt", file, problem))
+                report.found(Problem("contradiction", file, problem))
             report.awaited = receipts.awaited(sound)
     finally:
         receipts.close()

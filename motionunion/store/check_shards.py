@@ -125,7 +125,7 @@ def _check_rows(checked: CheckedShard, data: bytes) -> None:
             if shard.kind == "clips":
                 checked.clips += table.num_rows
                 _check_clips(checked, table, group)
-            parts.append(_rows_by_key(shard, table))
+            parts.append(rows_by_key(shard, table))
     if parts:
         checked.rows = pa.concat_tables(parts)
 
@@ -136,7 +136,8 @@ def _check_clips(checked: CheckedShard, table: pa.Table, group: int) -> None:
             checked.problems.append(f"clip {row['clip_id']} ({row['key']}) does not have its content hash or its place")
 
 
-def _rows_by_key(shard: Shard, table: pa.Table) -> pa.Table:
+def rows_by_key(shard: Shard, table: pa.Table) -> pa.Table:
+    """How many rows a table of a shard has for each (source, key), as `ROWS`; of clips, what they are."""
     by = ["source", "key", "clip_id", "content"] if shard.kind == "clips" else ["source", "key"]
     found = table.select(by).group_by(by).aggregate([([], "count_all")])
     columns: dict[str, Any] = {name: found[name] for name in by}

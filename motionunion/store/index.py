@@ -1,63 +1,41 @@
 """One DuckDB file per commit: what is live, ready for questions. Derived, never the truth: delete it and it is rebuilt.
 
 An open DuckDB writer shuts out the readers of other processes. So a file is built aside, renamed into its place, and
-from then on only ever opened read-only.
+from then on only ever opened read-only. Its name ends in the sha256 of its bytes: of two processes that build the same
+index neither spoils the other's, and a byte that turned is found (`verify_index`).
+
+The four files used last are kept, so that going back and forth between commits builds nothing twice; a new one begins
+with what an earlier one knows.
 """
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
+import secrets
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import duckdb
-import numpy as np
-import pyarrow as pa
 
-from motionunion.digest import TEMPORARY_PREFIX, fsync_directory, name_aside
-from motionunion.splits import SPLIT_TABLE
-from motionunion.store.commits import Head, State, read_state
-from motionunion.store.ledger import LIVE_TABLES, load_covered
-from motionunion.store.reading import read_all
-from motionunion.store.schema import CLIPS, SCHEMA_VERSION, SCHEMAS, VALUE_COLUMNS
-from motionunion.store.storage import Storage
+from motionunion.digest import TEMPORARY_PREFIX, fsync_directory, name_aside, sha256_file
+from motionunion.store.commits import Head, State, read_state, unseal
+from motionunion.store.index_tables import TABLES, build_tables
+from motionunion.store.location import derived_folder
+from motionunion.store.storage import TEMPORARY_IS_OLD_S, Storage
 
-INDEX_VERSION = 2
+__all__ = ["TABLES", "find_index", "index_in_memory", "open_index", "read_index", "verify_index", "write_index"]
+
+INDEX_VERSION = 3
 """Part of the file's name: a newer index layout rebuilds, never misreads."""
-TABLES: tuple[str, ...] = ("clips", "captions", "segments", "rejects", "receipts", "shards")
-_READER_CONFIG: dict[str, str | bool | int | float | list[str]] = {"enable_external_access": "false"}
-_SQL_TYPES = {
-    pa.string(): "VARCHAR",
-    pa.int64(): "BIGINT",
-    pa.int32(): "INTEGER",
-    pa.float64(): "DOUBLE",
-    pa.list_(pa.string()): "VARCHAR[]",
-    pa.map_(pa.string(), pa.string()): "MAP(VARCHAR, VARCHAR)",
-}
-
-_INDEX = """
-    CREATE TABLE clips AS
-        SELECT clip_id, uid, source, "key", "group", split, official_split, fps_num, fps_den,
-            fps_num / fps_den AS fps, frames, frames * fps_den / fps_num AS seconds, kind, body, gender, shipped,
-            valid_start, valid_end, flags, labels,
-            map_extract(provenance, 'licence')[1] AS licence, map_extract(provenance, 'file')[1] AS file,
-            map_extract(provenance, 'sha256')[1] AS file_sha256, map_extract(provenance, 'reader')[1] AS reader,
-            fk_error_m, version, content, commit_number, shard, row_group, "row"
-        FROM live_clips JOIN split_of_group USING ("group") ORDER BY source, "key", clip_id;
-    CREATE TABLE captions AS
-        SELECT clip_id, uid, text, tokens, start_s, end_s, layer, segment, generator, said.source, said."key"
-        FROM live_captions AS said LEFT JOIN (SELECT clip_id, uid FROM live_clips) USING (uid)
-        ORDER BY said.source, said."key", position, clip_id;
-    CREATE TABLE segments AS
-        SELECT clip_id, uid, name, layer, start_s, end_s, said.split, said.source, said."key"
-        FROM live_segments AS said LEFT JOIN (SELECT clip_id, uid FROM live_clips) USING (uid)
-        ORDER BY said.source, said."key", position, clip_id;
-    CREATE TABLE rejects AS
-        SELECT source, "key", file, reason, message, line FROM live_rejects ORDER BY source, "key", position;
-    CREATE TABLE receipts AS
-        SELECT * FROM newest ORDER BY source, "key";
-"""
+KEPT_INDEXES = 4
+_BUILD_MEMORY, _READ_MEMORY = "256MiB", "256MiB"
+"""What DuckDB may hold of tables and of work in hand; the rest of it goes to disk."""
+_MOST_THREADS = 4
+"""Each thread takes memory; these files are small for more."""
 
 
 def open_index(folder: Path, storage: Storage, head: Head) -> duckdb.DuckDBPyConnection:
@@ -70,22 +48,29 @@ def open_index(folder: Path, storage: Storage, head: Head) -> duckdb.DuckDBPyCon
         storage: Where the store's shards lie.
         head: The commit.
     """
-    path = index_path(folder, head)
-    if path.exists():
-        # A damaged file is built anew; so is one that another process removed just now as outdated.
+    for path in _files(folder, head):
+        # A damaged file is built anew; so is one that another process removed just now.
         with contextlib.suppress(duckdb.IOException):
-            return read_index(path)
+            opened = read_index(path)
+            with contextlib.suppress(OSError):
+                os.utime(path)  # used just now: see `_remove_unused`
+            return opened
     state = read_state(storage, head.number)
     try:
-        write_index(folder, storage, state)
+        path = write_index(folder, storage, state)
     except (OSError, duckdb.Error):
         return index_in_memory(storage, state)
     return read_index(path)
 
 
 def read_index(path: Path) -> duckdb.DuckDBPyConnection:
-    """Open an index file to read, with no way out of it to other files. Raises `duckdb.IOException` where it is damaged."""
-    return duckdb.connect(path, read_only=True, config=_READER_CONFIG)
+    """Open an index file to read, with no way out of it to other files and nothing that a query could set.
+
+    Raises `duckdb.IOException` where it is damaged.
+    """
+    # One configuration for a file, or DuckDB would not open it twice in one process.
+    config = {**_SHUT_OFF, **_limits(_READ_MEMORY, _temporary(path.stem[:33]))}
+    return duckdb.connect(path, read_only=True, config=config)
 
 
 def is_damage(error: duckdb.Error) -> bool:
@@ -93,120 +78,160 @@ def is_damage(error: duckdb.Error) -> bool:
     return isinstance(error, duckdb.IOException | duckdb.FatalException) or "Corrupt database file" in str(error)
 
 
+def find_index(folder: Path, head: Head) -> Path | None:
+    """The index file of a commit, where there is one."""
+    return next(_files(folder, head), None)
+
+
 def index_path(folder: Path, head: Head) -> Path:
-    """Where the index of a commit lies. The commit's digest is in the name, lest another chain's index be taken for ours."""
-    return folder / f"{head.number:020d}-{head.digest[:12] or 'empty'}-v{INDEX_VERSION}.duckdb"
+    return find_index(folder, head) or folder / f"{_stem(head)}.duckdb"
 
 
-def write_index(folder: Path, storage: Storage, state: State) -> None:
-    """Build the index of a commit aside and give it its name; indexes of earlier commits are removed.
+def remove_index(folder: Path, head: Head) -> None:
+    """Remove a commit's index files. Raises `OSError` where that is not allowed."""
+    for path in _files(folder, head):
+        path.unlink(missing_ok=True)
+
+
+def verify_index(folder: Path, head: Head) -> str | None:
+    """What is wrong with the bytes of a commit's index files; None where nothing is, or there is none."""
+    for path in _files(folder, head):
+        try:
+            if sha256_file(path) != _sha256_of(path):
+                return f"{path.name}: its bytes are not those that were written; delete it, it is rebuilt"
+        except FileNotFoundError:
+            continue  # another process found it unused just now
+        except OSError as error:
+            return f"{path.name}: cannot be read ({error.strerror})"
+    return None
+
+
+def write_index(folder: Path, storage: Storage, state: State) -> Path:
+    """Build the index of a commit aside and give it its name; of the others, those used last are kept.
 
     Raises `OSError` or `duckdb.Error` where it cannot be written, and `StoreError` where a shard cannot be read.
     """
-    path = index_path(folder, state.head)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = name_aside(path, suffix=".duckdb")  # DuckDB wants to make the file itself
+    folder.mkdir(parents=True, exist_ok=True)
+    aside = name_aside(folder / "index", suffix=".duckdb")  # DuckDB wants to make the file itself
+    spill = aside.with_suffix(".spill")
     try:
-        with duckdb.connect(aside) as connection:
-            _build(connection, storage, state)
+        with connect_aside(aside) as connection:
+            _build(connection, storage, state, folder)
             connection.execute("CHECKPOINT")  # closing would write it too, but a full disk is not said then
         with aside.open("rb+") as file:
             os.fsync(file.fileno())
+        path = folder / f"{_stem(state.head)}-{sha256_file(aside)}.duckdb"
         aside.replace(path)
     finally:
         for leftover in (aside, aside.with_name(f"{aside.name}.wal")):
             leftover.unlink(missing_ok=True)
-    fsync_directory(path.parent)
-    _remove_older(path)
+        shutil.rmtree(spill, ignore_errors=True)
+    fsync_directory(folder)
+    _remove_unused(folder, path)
+    return path
 
 
 def index_in_memory(storage: Storage, state: State) -> duckdb.DuckDBPyConnection:
-    """The same tables, in memory only. Raises `StoreError` where a shard cannot be read."""
-    connection = duckdb.connect()
-    _build(connection, storage, state)
-    connection.execute("SET enable_external_access = false")
+    """The same tables in no file, made from the shards alone. Raises `StoreError` where a shard cannot be read."""
+    connection = duckdb.connect(config=_limits(_BUILD_MEMORY, _temporary(secrets.token_hex(8))))
+    build_tables(connection, storage, state, based=False)
+    for setting, value in _SHUT_OFF.items():
+        connection.execute(f"SET {setting} = {value}")
     return connection
 
 
-def _remove_older(path: Path) -> None:
-    for other in path.parent.glob("*.duckdb"):
-        if other.name < path.name and not other.name.startswith(TEMPORARY_PREFIX):
-            try:
-                other.unlink(missing_ok=True)
-            except PermissionError:
-                continue  # Windows keeps a file that a reader has open; the next build removes it
+def base_index(folder: Path, state: State) -> Path | None:
+    """The newest index, no newer than a commit, that is to the last byte what was written: where to begin from."""
+    found = [path for path in folder.glob(f"*-v{INDEX_VERSION}-*.duckdb") if path.name[:20].isdigit()]
+    for path in sorted(found, reverse=True):
+        with contextlib.suppress(OSError):
+            if int(path.name[:20]) <= state.number and sha256_file(path) == _sha256_of(path):
+                return path
+    return None
 
 
-def _build(connection: duckdb.DuckDBPyConnection, storage: Storage, state: State) -> None:
-    load_covered(connection, storage, state)
-    connection.execute(LIVE_TABLES)
-    for kind in ("clips", "captions", "segments", "rejects"):
-        _load_live(connection, storage, state, kind)
-    connection.execute(SPLIT_TABLE)
-    connection.execute(_INDEX)
-    rows = [{**shard.to_json(), "commit_number": state.since[name]} for name, shard in sorted(state.shards.items())]
-    connection.register("all_shards", pa.Table.from_pylist(rows, schema=_SHARDS))
-    connection.execute("CREATE TABLE shards AS SELECT * FROM all_shards")
-    connection.unregister("all_shards")
-    connection.execute("CREATE TABLE about (name VARCHAR, value VARCHAR)")
-    connection.execute("INSERT INTO about VALUES ('fingerprint', ?)", [_fingerprint(connection)])
+@contextlib.contextmanager
+def attached(connection: duckdb.DuckDBPyConnection, path: Path | None) -> Iterator[bool]:
+    """An index as `base` of a connection; False where there is none, or it is gone."""
+    based = False
+    if path is not None:
+        with contextlib.suppress(duckdb.IOException):
+            connection.execute(f"ATTACH '{str(path).replace(chr(39), 2 * chr(39))}' AS base (READ_ONLY)")
+            based = True
+    try:
+        yield based
+    finally:
+        if based:
+            connection.execute("DETACH base")
 
 
-def _load_live(connection: duckdb.DuckDBPyConnection, storage: Storage, state: State, kind: str) -> None:
-    """Make `live_<kind>`: the rows of that kind's shards that a live receipt names."""
-    schema = SCHEMAS[kind]
-    wanted = [field for field in schema if field.name not in VALUE_COLUMNS and field.name not in _NOT_INDEXED]
-    columns = ", ".join(f'"{field.name}"' for field in wanted)
-    typed = ", ".join(f'"{field.name}" {_SQL_TYPES[field.type]}' for field in wanted)
-    connection.execute(f"CREATE TEMP TABLE live_{kind} ({typed}, shard VARCHAR, position BIGINT, commit_number BIGINT)")
-    live = "newest" if kind == "rejects" else "holding"
-    for shard, table in read_all(storage, state.of_kind(kind), [field.name for field in wanted]):
-        positions = pa.array(np.arange(table.num_rows, dtype=np.int64))
-        connection.register("rows_of_shard", table.append_column("position", positions))
-        connection.execute(
-            f"""
-            INSERT INTO live_{kind} SELECT {columns}, $name, position, $number FROM rows_of_shard AS rows
-            SEMI JOIN {live}
-                ON rows.source = {live}.source AND rows."key" = {live}."key" AND {live}.{kind}_shard = $name
-            """,
-            {"name": shard.name, "number": state.since[shard.name]},
-        )
-        connection.unregister("rows_of_shard")
+def connect_aside(path: Path) -> duckdb.DuckDBPyConnection:
+    """A new database of bounded memory, to fill."""
+    return duckdb.connect(path, config=_limits(_BUILD_MEMORY, path.with_suffix(".spill")))
 
 
-_SHARDS = pa.schema(
-    [
-        ("name", pa.string()),
-        ("kind", pa.string()),
-        ("rows", pa.int64()),
-        ("bytes", pa.int64()),
-        ("sha256", pa.string()),
-        ("footer_sha256", pa.string()),
-        ("commit_number", pa.int64()),
-    ]
-)
-_NOT_INDEXED = {"joint_mask", "betas_shape", "shipped_dtype", "shipped_shape", "shipped_bytes"}
-assert set(VALUE_COLUMNS) | _NOT_INDEXED <= set(CLIPS.names)
+def index_folder(storage: Storage) -> Path | None:
+    """Where index files of a store lie on this machine; None for a store that is none yet."""
+    try:
+        about = unseal("store.json", storage.get("store.json"))
+    except FileNotFoundError:
+        return None
+    return derived_folder(storage, str(about["uuid"])) / "index"
 
 
-def _fingerprint(connection: duckdb.DuckDBPyConnection) -> str:
-    """sha256 over what the store says: schema, clips, annotations and rejects, sorted; not when, where or in which files."""
-    digest = hashlib.sha256(f"motionunion store {SCHEMA_VERSION}\n".encode())
-    for query in _FINGERPRINT:
-        result = connection.execute(query)
-        while rows := result.fetchmany(10_000):
-            digest.update("".join(f"{row[0]}\n" for row in rows).encode())
-    return digest.hexdigest()
+def _build(connection: duckdb.DuckDBPyConnection, storage: Storage, state: State, folder: Path) -> None:
+    with attached(connection, base_index(folder, state)) as based:
+        build_tables(connection, storage, state, based)
 
 
-_LIVE = "holding WHERE outcome <> 'dropped'"
-# json_array keeps a key that holds a separator from looking like two.
-_FINGERPRINT = tuple(
-    f"SELECT CAST(json_array({columns}) AS VARCHAR) AS line FROM {table} ORDER BY line"
-    for columns, table in (
-        ("'clip', clip_id, content", "live_clips"),
-        ("'captions', source, \"key\", captions_digest", f"{_LIVE} AND captions_digest IS NOT NULL"),
-        ("'segments', source, \"key\", segments_digest", f"{_LIVE} AND segments_digest IS NOT NULL"),
-        ("'reject', source, \"key\", file, reason, line", "live_rejects"),
-    )
-)
+def _limits(memory: str, spill: Path | None) -> dict[str, str | bool | int | float | list[str]]:
+    threads = min(_MOST_THREADS, os.cpu_count() or 1)
+    if spill is None:
+        return {"temp_directory": "", "threads": threads}
+    return {"memory_limit": memory, "temp_directory": str(spill), "threads": threads}
+
+
+def _temporary(name: str) -> Path | None:
+    """Where work may spill that belongs to no store's folder; None where nothing at all can be written."""
+    try:
+        return Path(tempfile.gettempdir(), f"motionunion-{os.getpid()}-{name}")
+    except FileNotFoundError:
+        return None
+
+
+_SHUT_OFF: dict[str, str | bool | int | float | list[str]] = {
+    "autoload_known_extensions": "false",
+    "autoinstall_known_extensions": "false",
+    "python_enable_replacements": "false",  # else a query could name the caller's variables
+    "enable_external_access": "false",
+    "lock_configuration": "true",
+}
+
+
+def _stem(head: Head) -> str:
+    """How the name of a commit's index begins: with the commit's digest, lest another chain's index be taken for ours."""
+    return f"{head.number:020d}-{head.digest[:12] or 'empty'}-v{INDEX_VERSION}"
+
+
+def _files(folder: Path, head: Head) -> Iterator[Path]:
+    yield from sorted(folder.glob(f"{_stem(head)}-*.duckdb"))
+
+
+def _sha256_of(path: Path) -> str:
+    return path.stem.rpartition("-")[2]
+
+
+def _remove_unused(folder: Path, new: Path) -> None:
+    """Remove all index files but the few used last, those of older layouts among them, and what killed builds left."""
+    used: list[tuple[float, Path]] = []
+    for path in folder.iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            modified = path.stat().st_mtime
+            if path.name.startswith(TEMPORARY_PREFIX):
+                if modified < time.time() - TEMPORARY_IS_OLD_S:
+                    shutil.rmtree(path) if path.is_dir() else path.unlink()
+            elif path.suffix == ".duckdb" and path != new:
+                used.append((modified if f"-v{INDEX_VERSION}-" in path.name else 0.0, path))
+    for _, path in sorted(used, reverse=True)[KEPT_INDEXES - 1 :]:
+        with contextlib.suppress(PermissionError):  # Windows keeps a file that a reader has open; the next build removes it
+            path.unlink(missing_ok=True)

@@ -1,46 +1,22 @@
-"""Which file was read when, and hence what is live.
-
-Two rules, both over receipts, newest commit first:
-
-- the newest receipt of a (source, key) says which rejects are live;
-- the newest one that is not a reject says which clip, captions and segments are: a file that can no longer be read
-  does not take away what an earlier reading gave.
-
-For one clip id (one source, key and interval) that is the row of the newest commit. A shard that no live receipt
-names is superseded.
-"""
+"""What a writer knows of its store: which file was read when, what is live, and which shards nobody names any more."""
 
 from __future__ import annotations
 
+import tempfile
+from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import Any
+from pathlib import Path
 
 import duckdb
 import pyarrow as pa
 
 from motionunion.store.commits import State
-from motionunion.store.reading import read_all
+from motionunion.store.index import attached, base_index, connect_aside, index_folder
+from motionunion.store.receipt_tables import load_receipts, load_shards, merge_arriving, take_in
 from motionunion.store.receipts import UNDROPPED, Covered, Live
 from motionunion.store.schema import RECEIPTS
 from motionunion.store.storage import Storage
 
-# A commit that rewrites what was known of a key brings both at once: what it holds, and the reject that is newer.
-_NEWEST_FIRST = """
-    PARTITION BY source, "key" ORDER BY commit_number DESC, outcome = 'reject' DESC, receipts_shard DESC
-"""
-LIVE_TABLES = f"""
-    CREATE OR REPLACE TEMP TABLE newest AS
-        SELECT * FROM covered QUALIFY row_number() OVER ({_NEWEST_FIRST}) = 1;
-    CREATE OR REPLACE TEMP TABLE holding AS
-        SELECT * FROM covered WHERE outcome <> 'reject' QUALIFY row_number() OVER ({_NEWEST_FIRST}) = 1;
-"""
-"""From `covered` (receipts with `receipts_shard` and `commit_number`) to what is live."""
-
-_REFERENCED = """
-    SELECT receipts_shard AS name FROM newest UNION SELECT rejects_shard FROM newest
-    UNION SELECT receipts_shard FROM holding UNION SELECT clips_shard FROM holding
-    UNION SELECT captions_shard FROM holding UNION SELECT segments_shard FROM holding
-"""
 _PLACES = """
     SELECT receipts_shard AS name, source, "key", 1 AS live_rows FROM (FROM newest UNION FROM holding)
     UNION ALL SELECT rejects_shard, source, "key", 1 FROM newest
@@ -52,29 +28,49 @@ _TRANSIENT = ("unreadable", "worker_died", "internal_error", "out_of_memory", UN
 """Reasons that lie outside the file: the same file may well be read next time."""
 
 
+_NAMED = """
+    SELECT name, count(*) FROM (
+        SELECT receipts_shard AS name FROM {receipts} UNION ALL SELECT rejects_shard FROM {receipts}
+        UNION ALL SELECT unnest([clips_shard, captions_shard, segments_shard]) FROM {receipts} WHERE outcome <> 'reject'
+        UNION ALL SELECT unnest([receipts_shard, clips_shard, captions_shard, segments_shard]) FROM {behind}
+    ) WHERE name IS NOT NULL GROUP BY name
+"""
+"""How often each shard is named by what is live."""
+_OF_ARRIVING = '(SELECT * FROM {table} SEMI JOIN arriving USING (source, "key"))'
+
+
+LIVE_TABLES = "SELECT 1"
+
+
 def load_covered(connection: duckdb.DuckDBPyConnection, storage: Storage, state: State) -> None:
-    """Make the table `covered` of all receipts of a state, in a DuckDB connection."""
-    columns = ", ".join(f'"{field.name}" {_sql_type(field.type)}' for field in RECEIPTS)
-    connection.execute(f"CREATE TEMP TABLE covered ({columns}, receipts_shard VARCHAR, commit_number BIGINT)")
-    for shard, table in read_all(storage, state.of_kind("receipts"), RECEIPTS.names):
-        _insert(connection, table, shard.name, state.since[shard.name])
+    load_shards(connection, state)
+    load_receipts(connection, storage, state, based=False)
 
 
 class Ledger:
-    """The receipts of one store, in memory, kept up with the commits of its writer."""
+    """The receipts of one store, kept up with the commits of its writer.
+
+    They lie in a temporary file, of which a few hundred megabytes are in memory at most.
+    """
 
     def __init__(self, storage: Storage, state: State) -> None:
         self._storage, self._shards = storage, set(state.shards)
-        self._connection = duckdb.connect()
-        load_covered(self._connection, storage, state)
-        self._connection.execute(LIVE_TABLES)
+        self._folder = tempfile.TemporaryDirectory(prefix="motionunion-ledger-")
+        self._connection = connect_aside(Path(self._folder.name, "ledger.duckdb"))
+        load_shards(self._connection, state)
+        folder = index_folder(storage)
+        with attached(self._connection, base_index(folder, state) if folder is not None else None) as based:
+            load_receipts(self._connection, storage, state, based)
+        self._named = Counter(self._count("receipts", "behind"))
 
     def up_to_date(self, listing: Sequence[Covered]) -> dict[tuple[str, str], tuple[str, str | None]]:
         """Outcome, and reason of rejects, of each listed file that has been read as it is now, by these readers, with a
         lasting result, and whose shards are there: one that was removed or set aside is made again."""
         there = {entry.name.removeprefix("shards/") for entry in self._storage.list("shards/")} & self._shards
         self._connection.register("there", pa.table({"name": pa.array(sorted(there), pa.string())}))
-        self._register("listing", [one.to_row() for one in listing])
+        columns = ("source", "key", "stamp", "config")
+        listed = {name: pa.array([getattr(one, name) for one in listing], pa.string()) for name in columns}
+        self._connection.register("listing", pa.table(listed))
         rows = self._connection.execute(
             """
             SELECT newest.source, newest."key", newest.outcome, newest.reason FROM listing JOIN newest USING (source, "key")
@@ -105,6 +101,12 @@ class Ledger:
         newest, holding = found
         return {address: Live(newest=one, holding=holding.get(address)) for address, one in newest.items()}
 
+    def newest_marked(self, ending: str) -> list[Covered]:
+        """The newest receipt of each (source, key), where its `config` ends so."""
+        names = ", ".join(f'"{name}"' for name in RECEIPTS.names)
+        rows = self._connection.execute(f"SELECT {names} FROM newest WHERE ends_with(config, ?)", [ending]).fetchall()
+        return [Covered(**dict(zip(RECEIPTS.names, row, strict=True))) for row in rows]
+
     def addresses(self, after: tuple[str, str], limit: int) -> list[tuple[str, str]]:
         """The next few (source, key) of which the store knows, sorted."""
         return self._connection.execute(
@@ -128,7 +130,7 @@ class Ledger:
 
     def dropped(self) -> pa.Table:
         """What `drop` has taken out: source, key, clip_id."""
-        return self._connection.execute(
+        return self._connection.sql(
             """
             SELECT source, "key", clip_id FROM holding WHERE outcome = 'dropped' AND content IS NOT NULL
             ORDER BY source, "key"
@@ -137,35 +139,24 @@ class Ledger:
 
     def add(self, covered: Sequence[Covered], receipts_shard: str, commit_number: int) -> None:
         """Take in a receipts shard that a commit adds (`refresh` after the last one)."""
-        self._connection.execute("DELETE FROM covered WHERE receipts_shard = ?", [receipts_shard])
-        rows = [one.to_row() for one in covered]
-        _insert(self._connection, pa.Table.from_pylist(rows, schema=RECEIPTS), receipts_shard, commit_number)
+        rows = pa.Table.from_pylist([one.to_row() for one in covered], schema=RECEIPTS)
+        take_in(self._connection, rows, receipts_shard, commit_number)
 
     def refresh(self) -> None:
-        """Work out anew what is live, and forget the rest."""
-        self._connection.execute(LIVE_TABLES)
-        self._connection.execute(
-            "CREATE OR REPLACE TEMP TABLE covered AS SELECT * FROM newest UNION SELECT * FROM holding"
-        )
+        """Work out anew what is live."""
+        touched = [_OF_ARRIVING.format(table=table) for table in ("receipts", "behind")]
+        self._named.subtract(self._count(*touched))
+        merge_arriving(self._connection)
+        self._named.update(self._count(*touched))
+        self._connection.execute("DELETE FROM arriving")
 
     def unreferenced(self, names: Iterable[str]) -> list[str]:
         """Those of the named shards that no live receipt names, sorted."""
-        referenced = {name for (name,) in self._connection.execute(_REFERENCED).fetchall()}
-        return sorted(set(names) - referenced)
+        return sorted(name for name in set(names) if not self._named[name])
 
     def close(self) -> None:
         self._connection.close()
+        self._folder.cleanup()
 
-    def _register(self, name: str, rows: list[dict[str, Any]]) -> None:
-        self._connection.register(name, pa.Table.from_pylist(rows, schema=RECEIPTS))
-
-
-def _insert(connection: duckdb.DuckDBPyConnection, rows: pa.Table, shard: str, number: int) -> None:
-    connection.register("arriving", rows)
-    names = ", ".join(f'"{name}"' for name in RECEIPTS.names)
-    connection.execute(f"INSERT INTO covered SELECT {names}, ?, ? FROM arriving", [shard, number])
-    connection.unregister("arriving")
-
-
-def _sql_type(kind: pa.DataType) -> str:
-    return "BIGINT" if kind == pa.int64() else "VARCHAR"
+    def _count(self, receipts: str, behind: str) -> dict[str, int]:
+        return dict(self._connection.execute(_NAMED.format(receipts=receipts, behind=behind)).fetchall())

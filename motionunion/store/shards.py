@@ -198,6 +198,21 @@ def read_columns(storage: Storage, shard: Shard, columns: Sequence[str]) -> pa.T
         return file.read(columns=list(columns), use_threads=False)
 
 
+def read_whole(storage: Storage, shard: Shard, columns: Sequence[str]) -> pa.Table:
+    """Some columns of a small shard, after all of its bytes were held against its hash. Raises like `open_shard`."""
+    where = f"{storage.url}/{shard_path(shard.name)}"
+    try:
+        data = storage.get(shard_path(shard.name))
+        if sha256_hex(data) != shard.sha256:
+            raise StoreError(f"{where}: its bytes are not those that were committed. {_ADVICE}")
+        with pq.ParquetFile(pa.BufferReader(data)) as file:
+            return file.read(columns=list(columns), use_threads=False)
+    except FileNotFoundError:
+        raise StoreError(f"{where}: this shard is missing. {_ADVICE}") from None
+    except (OSError, pa.ArrowException) as error:
+        raise StoreError(f"{where}: cannot be read ({error}). {_ADVICE}") from error
+
+
 def table_rows(table: pa.Table) -> Iterator[Row]:
     """Rows of a table; float lists as slices of one buffer."""
     columns = {name: _column(table.column(name)) for name in table.column_names}

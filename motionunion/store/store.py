@@ -218,7 +218,7 @@ class Store:
         """Ask the index. One that turns out damaged only while it is read is built anew, and asked again."""
         import duckdb
 
-        from motionunion.store.index import index_path, is_damage
+        from motionunion.store.index import is_damage, remove_index
 
         try:
             try:
@@ -227,14 +227,14 @@ class Store:
                 if not is_damage(error):
                     raise
                 self.close()
-                index_path(self.index_folder, self.head).unlink(missing_ok=True)
+                remove_index(self.index_folder, self.head)
                 return ask(self.connection)
         except (duckdb.Error, OverflowError) as error:  # a number of days, say, beyond what Python's dates reach
             raise UsageError(f"query: {error}") from error
         except OSError as error:
             raise StoreError(
-                f"{index_path(self.index_folder, self.head)}: is damaged and cannot be removed ({error.strerror}); delete it, it is "
-                "rebuilt"
+                f"{self.index_folder}: the index of commit {self.commit} is damaged and cannot be removed ({error.strerror}); delete it, "
+                "it is rebuilt"
             ) from error
 
     def clips(self, where: str | None = None, split: str | None = None) -> Iterator[Clip]:

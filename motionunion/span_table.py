@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from motionunion.spans import Span, SpanCaption
 
-BATCH_SPANS = 16_384
+BATCH_SPANS = 4096
 """Spans that are held as dictionaries at a time."""
 _CAPTION = pa.struct(
     [

@@ -10,9 +10,12 @@ import contextlib
 import logging
 import os
 import pickle
+import socket
+import tempfile
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 from motionunion.engines.memory import Memory, own_data
@@ -25,11 +28,12 @@ _LOOK_AGAIN_S = 5.0
 _OBJECT_STORE_BYTES = 100 << 20
 """Of a cluster of our own: tasks and receipts are small, the files do not pass through it."""
 _NO_NODE_S = 60.0
+_KNOCK_S = 5.0
 
 
 class RayTasks:
-    """On the cluster that this process is connected to, that `RAY_ADDRESS` names or that runs on this machine (`ray
-    start`); where there is none, on one of its own, which it stops at the end.
+    """On the cluster that this process is connected to, that `RAY_ADDRESS` names or that `ray start` made of this machine;
+    where there is none, on one of its own, which it stops at the end.
 
     `jobs` bounds the tasks in hand; there are never more than the cluster has CPUs. `memory` bounds a cluster of its own;
     one that was there has its own bounds (`ray start --memory`), and a task is placed where its need is free.
@@ -72,15 +76,10 @@ def _connect(ray: Any, jobs: int | None, memory: Memory | None) -> bool:
     if ray.is_initialized():
         return False
     quiet = {"logging_level": logging.ERROR, "log_to_driver": False, "configure_logging": False}
-    try:
-        ray.init(address="auto", **quiet)
+    address = _running_cluster()
+    if address is not None:
+        ray.init(address=address, **quiet)
         return True
-    except ConnectionError as error:
-        if os.environ.get("RAY_ADDRESS"):
-            raise MissingInput(
-                f"RAY_ADDRESS={os.environ['RAY_ADDRESS']}: no Ray cluster answers there; start it (`ray start --head`), or "
-                "unset the variable to run on this machine alone"
-            ) from error
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # a cluster of ours reports to nobody
     ray.init(
         address="local",
@@ -90,6 +89,39 @@ def _connect(ray: Any, jobs: int | None, memory: Memory | None) -> bool:
         _memory=None if memory is None else memory.limit,
         **quiet,
     )
+    return True
+
+
+def _running_cluster() -> str | None:
+    """Address of the cluster that `RAY_ADDRESS` names, else of the one that `ray start` has noted on this machine.
+
+    Ray's own search (`auto`) would also join a cluster that another program has started for itself, and end with it; and
+    Ray ends the whole process where nobody answers, hence a knock first.
+    """
+    named = os.environ.get("RAY_ADDRESS", "")
+    if named == "local":
+        return None
+    if named not in ("", "auto"):
+        if not _answers(named):
+            raise MissingInput(
+                f"RAY_ADDRESS={named}: no Ray cluster answers there; start it (`ray start --head`), or unset the variable "
+                "to run on this machine alone"
+            )
+        return named
+    note = Path(os.environ.get("RAY_TMPDIR", tempfile.gettempdir()), "ray", "ray_current_cluster")
+    try:
+        address = note.read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError):
+        return None
+    return address if _answers(address) else None
+
+
+def _answers(address: str) -> bool:
+    host, _, port = address.rpartition("://")[2].rpartition(":")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_KNOCK_S).close()
+    except (OSError, ValueError, OverflowError):
+        return False
     return True
 
 

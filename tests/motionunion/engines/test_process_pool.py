@@ -100,7 +100,7 @@ path = os.path.join({folder!r}, str(os.getpid()))
 held = b"x" * {size}
 open(path, "w").close()
 most = 0
-for _ in range({looks}):
+for _ in range(50):
     most = max(most, len(os.listdir({folder!r})))
     if most >= {enough}:
         break
@@ -109,12 +109,19 @@ os.unlink(path)
 print(most, file=open({tally!r}, "a"))
 """
 
+_MEETING = """
+import os, time
+open(os.path.join({folder!r}, str(os.getpid())), "w").close()
+while len(os.listdir({folder!r})) < 3:
+    time.sleep(0.01)
+"""
 
-def holding(tmp_path, size, *, enough, looks=50):
+
+def holding(tmp_path, size, *, enough):
     """An expression for `eval` that holds some bytes for a while, and writes down how many did at most."""
     (tmp_path / "now").mkdir(exist_ok=True)
     folder, tally = str(tmp_path / "now"), str(tmp_path / "tally")
-    code = _HOLDING.format(folder=folder, tally=tally, size=size, looks=looks, enough=enough)
+    code = _HOLDING.format(folder=folder, tally=tally, size=size, enough=enough)
     return f"exec({code!r})"
 
 
@@ -129,14 +136,20 @@ def test_tasks_in_hand_never_reserve_more_than_there_is(tmp_path):
     assert most_at_once(tmp_path) == 2
 
 
-def test_a_task_that_needs_everything_runs_alone_and_the_others_at_once(tmp_path):
-    together, large = holding(tmp_path, 0, enough=3, looks=3000), holding(tmp_path, 0, enough=2) + "  # large"
-    needs = Memory(1000 * MIB, lambda task: 5000 * MIB if "large" in task else 0)
-    assert len(list(ProcessPool(3, needs).run(eval, deque([together] * 3)))) == 3
-    assert most_at_once(tmp_path) == 3
-    (tmp_path / "tally").unlink()
-    assert len(list(ProcessPool(3, needs).run(eval, deque([large, large, large])))) == 3
+def test_a_task_that_needs_everything_runs_alone(tmp_path):
+    task = holding(tmp_path, 0, enough=2)
+    done = list(ProcessPool(3, Memory(1000 * MIB, lambda task: 5000 * MIB)).run(eval, deque([task] * 3)))
+    assert [one.died for one in done] == [None] * 3
     assert most_at_once(tmp_path) == 1
+
+
+def test_tasks_within_their_share_run_at_once(tmp_path):
+    """Each waits for all three to have begun."""
+    folder = tmp_path / "begun"
+    folder.mkdir()
+    code = _MEETING.format(folder=str(folder))
+    meet = f"exec({code!r})"
+    assert len(list(ProcessPool(3, Memory(1000 * MIB, lambda task: 300 * MIB)).run(eval, deque([meet] * 3)))) == 3
 
 
 @linux

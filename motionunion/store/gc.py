@@ -25,6 +25,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from motionunion.archives.scratch import clear_abandoned
 from motionunion.digest import TEMPORARY_PREFIX, name_aside
 from motionunion.errors import StoreError, UsageError
 from motionunion.progress import SILENT, Progress
@@ -39,6 +40,8 @@ GRACE_DAYS = 14.0
 _DAY_S = 86400.0
 _TRIES = 100
 _LOOK_AGAIN_EVERY = 256
+_UNPACKED = "unpacked"
+"""Folder in a store's cache where ingest unpacks archives."""
 _OURS = {
     "shards/": re.compile(r"shards/([a-z]+)-[^/]*-[0-9a-f]{64}\.parquet"),
     "checkpoints/": re.compile(r"(checkpoint)s/[0-9]{20}-[0-9a-f]{64}\.parquet"),
@@ -212,8 +215,9 @@ def _collect_derived(store: Store, report: GcReport, progress: Progress) -> None
             if number != last:
                 _remove_derived("index", path, report, progress)
         if newest.cache_dir.is_dir() and any(newest.cache_dir.iterdir()):
+            _clear_unpacked(newest.cache_dir / _UNPACKED, report)
             for folder in stale_features(newest.cache_dir, newest.fingerprint()):
-                if now - _last_written(folder) >= report.grace_days * _DAY_S:
+                if folder.name != _UNPACKED and now - _last_written(folder) >= report.grace_days * _DAY_S:
                     _remove_derived("features", folder, report, progress)
         roots = {newest.derived, *([store.storage.root] if isinstance(store.storage, LocalStorage) else [])}
     for root in roots:
@@ -221,6 +225,17 @@ def _collect_derived(store: Store, report: GcReport, progress: Progress) -> None
             for path in folder.glob(f"{TEMPORARY_PREFIX}*"):
                 if now - _last_written(path) > TEMPORARY_IS_OLD_S:
                     _remove_derived("temporary", path, report, progress)
+
+
+def _clear_unpacked(folder: Path, report: GcReport) -> None:
+    """What ingests that were killed unpacked from archives. Whose it is only taking its lock can tell: not in a dry run."""
+    if report.dry_run:
+        return
+    before = {path: path.stat().st_size for path in folder.rglob("*") if path.is_file()}
+    clear_abandoned(folder)
+    for path, size in before.items():
+        if not path.exists():
+            report.count("unpacked", size)
 
 
 def _last_written(path: Path) -> float:

@@ -97,7 +97,7 @@ def build(store: FeatureStore, representation_id: str, jobs: int | None, progres
     parts = _cut_into_parts(plan.spans, work)
     try:
         _encode_parts(store, representation, parts, jobs, progress)
-        _join(folder, parts, plan, key, representation, store)
+        _join(folder, parts, plan, key, representation, store, progress)
     except OSError as error:
         # Someone else may have built the same features, and taken the parts away when theirs were in place.
         if not (folder / META).exists():
@@ -232,7 +232,13 @@ def _encode_joints(
 
 
 def _join(
-    folder: Path, parts: list[_Part], plan: Plan, key: str, representation: Representation, store: FeatureStore
+    folder: Path,
+    parts: list[_Part],
+    plan: Plan,
+    key: str,
+    representation: Representation,
+    store: FeatureStore,
+    progress: Progress,
 ) -> None:
     """Write the joined features aside, among the parts, and rename them into place."""
     spans: list[Span] = []
@@ -261,7 +267,7 @@ def _join(
             "skipped": [[entry.clip_id, entry.name, entry.reason] for entry in skipped],
             "counts": dict(plan.counts),
         }
-        write_features(aside, spans, _rows_of(parts), dims=representation.dims, about=about)
+        write_features(aside, spans, _rows_of(parts), dims=representation.dims, about=about, progress=progress)
         _put_in_place(aside, folder)
     finally:
         shutil.rmtree(aside, ignore_errors=True)

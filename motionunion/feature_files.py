@@ -21,6 +21,7 @@ import numpy.typing as npt
 from motionunion.digest import TEMPORARY_PREFIX, sha256_file, write_atomic
 from motionunion.errors import StoreError, UsageError
 from motionunion.moments import MomentsCounter
+from motionunion.progress import SILENT, Progress
 from motionunion.span_table import write_spans
 from motionunion.spans import Span
 from motionunion.store.commits import seal, unseal
@@ -61,6 +62,7 @@ def write_features(
     *,
     dims: int,
     about: dict[str, Any],
+    progress: Progress = SILENT,
 ) -> None:
     """Write a feature folder, `features.json` last.
 
@@ -70,6 +72,7 @@ def write_features(
         chunks: The array's rows in pieces, each with the split that it belongs to.
         dims: Columns.
         about: What else `features.json` says.
+        progress: Told how many rows are written.
 
     Raises:
         ValueError: If the chunks do not add up to the spans' rows.
@@ -84,7 +87,7 @@ def write_features(
                 train.add(chunk)
             yield chunk
 
-    values_sha256 = write_rows(folder / VALUES, (rows, dims), counted())
+    values_sha256 = write_rows(folder / VALUES, (rows, dims), counted(), progress)
     write_spans(folder / SPANS, spans)
     meta = {
         **about,
@@ -99,7 +102,7 @@ def write_features(
     write_sealed(folder / META, meta)
 
 
-def write_rows(path: Path, shape: tuple[int, int], chunks: Iterable[FloatRows]) -> str:
+def write_rows(path: Path, shape: tuple[int, int], chunks: Iterable[FloatRows], progress: Progress = SILENT) -> str:
     """Write one (N, D) npy of float32 from chunks of rows, durably; returns the sha256 of the file.
 
     Written as a stream: a full disk is an error here, and a bus error in a memory map.
@@ -108,15 +111,20 @@ def write_rows(path: Path, shape: tuple[int, int], chunks: Iterable[FloatRows]) 
     np.lib.format.write_array_header_1_0(header, {"descr": "<f4", "fortran_order": False, "shape": shape})
     digest = hashlib.sha256(header.getvalue())
     written = 0
-    with path.open("wb") as out:
-        out.write(header.getvalue())
-        for chunk in chunks:
-            plain = np.ascontiguousarray(chunk, dtype="<f4")
-            out.write(plain.data)
-            digest.update(plain.data)
-            written += len(plain)
-        out.flush()
-        os.fsync(out.fileno())
+    progress.start("writing features", float(shape[0]), "rows")
+    try:
+        with path.open("wb") as out:
+            out.write(header.getvalue())
+            for chunk in chunks:
+                plain = np.ascontiguousarray(chunk, dtype="<f4")
+                out.write(plain.data)
+                digest.update(plain.data)
+                written += len(plain)
+                progress.advance(float(len(plain)))
+            out.flush()
+            os.fsync(out.fileno())
+    finally:
+        progress.finish()
     if written != shape[0]:
         raise ValueError(f"{path.name}: {written} rows were written where there are {shape[0]}")
     return digest.hexdigest()

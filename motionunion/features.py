@@ -95,7 +95,9 @@ class FeatureSet:
             block_average=block_average,
         )
 
-    def normalised(self, statistics: Statistics, *, verify: bool = False) -> npt.NDArray[np.float32]:
+    def normalised(
+        self, statistics: Statistics, *, verify: bool = False, progress: Progress = SILENT
+    ) -> npt.NDArray[np.float32]:
         """All values, normalised once: `statistics.normalise(values)` (N, D), memory-mapped, with the same offsets.
 
         The copy lies beside `values.npy` and is written on first use, as a stream, in one rename; writing it verifies
@@ -105,6 +107,7 @@ class FeatureSet:
             statistics: Of this representation.
             verify: Read a copy that is already there against its digest, and write it again where it is damaged: for
                 work that takes long, such as training. Without, its size and header are looked at.
+            progress: Told how many rows are written.
 
         Raises:
             UsageError: If the statistics are of another representation.
@@ -112,7 +115,7 @@ class FeatureSet:
         """
         from motionunion.normalised import normalised
 
-        return normalised(self, statistics, verify=verify)
+        return normalised(self, statistics, verify=verify, progress=progress)
 
     @staticmethod
     def load(folder: Path) -> FeatureSet:

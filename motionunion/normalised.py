@@ -25,13 +25,16 @@ from motionunion.feature_files import (
     write_rows,
     write_sealed,
 )
+from motionunion.progress import Progress
 from motionunion.statistics import Statistics
 
 if TYPE_CHECKING:
     from motionunion.features import FeatureSet
 
 
-def normalised(features: FeatureSet, statistics: Statistics, *, verify: bool) -> npt.NDArray[np.float32]:
+def normalised(
+    features: FeatureSet, statistics: Statistics, *, verify: bool, progress: Progress
+) -> npt.NDArray[np.float32]:
     """See `motionunion.features.FeatureSet.normalised`."""
     if statistics.representation != features.representation:
         raise UsageError(f"statistics of {statistics.representation} do not normalise {features.representation}")
@@ -43,7 +46,7 @@ def normalised(features: FeatureSet, statistics: Statistics, *, verify: bool) ->
     if not _is_there(path, about, features, statistics, verify=verify):
         try:
             _remove_leftovers(features.path)
-            _write(path, about, features, statistics)
+            _write(path, about, features, statistics, progress)
         except OSError as error:
             raise StoreError(
                 f"{features.path}: normalised features cannot be written ({error}); they need "
@@ -64,7 +67,7 @@ def _is_there(path: Path, about: Path, features: FeatureSet, statistics: Statist
         return False
 
 
-def _write(path: Path, about: Path, features: FeatureSet, statistics: Statistics) -> None:
+def _write(path: Path, about: Path, features: FeatureSet, statistics: Statistics, progress: Progress) -> None:
     """Write the copy aside, verify what it was made from, rename it into place, and only then say that it is there."""
     shape = (features.values.shape[0], features.values.shape[1])
     source = hashlib.sha256()
@@ -72,7 +75,7 @@ def _write(path: Path, about: Path, features: FeatureSet, statistics: Statistics
     try:
         pieces = read_pieces(features.path / VALUES, shape, source)
         try:
-            sha256 = write_rows(aside, shape, (statistics.normalise(piece) for piece in pieces))
+            sha256 = write_rows(aside, shape, (statistics.normalise(piece) for piece in pieces), progress)
             intact = source.hexdigest() == features.values_sha256
         except ValueError:  # it ends early
             intact = False

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from motionunion.errors import MissingInput
 from motionunion.features import FeatureSet
+from motionunion.progress import SILENT, Progress
 from motionunion.statistics import Statistics
 from motionunion.window_reading import WindowReader
 from motionunion.windows import Window, cut
@@ -50,7 +51,7 @@ class TrainingData:
         return sum(window.rows for window in self.train)
 
 
-def training_data(features: FeatureSet, feat_bias: float) -> TrainingData:
+def training_data(features: FeatureSet, feat_bias: float, progress: Progress = SILENT) -> TrainingData:
     """Cut a store's features into training and held-out windows.
 
     Without validation windows, whole groups of the train split are held out, by the hash of their name; where that
@@ -85,7 +86,7 @@ def training_data(features: FeatureSet, feat_bias: float) -> TrainingData:
     statistics = features.statistics(split="train", feat_bias=feat_bias, block_average=True)
     return TrainingData(
         values=features.values,
-        normalised=features.normalised(statistics, verify=True),
+        normalised=features.normalised(statistics, verify=True, progress=progress),
         statistics=statistics,
         parameter_hash=registry.get(features.representation).parameter_hash,
         train=train,

@@ -182,7 +182,7 @@ def _train(
             f"preset {name} is for {preset.model.features} features, {features.representation} has "
             f"{features.values.shape[1]}"
         )
-    data = training_data(features, preset.training.feat_bias)
+    data = training_data(features, preset.training.feat_bias, progress)
     kind = device.split(":")[0]
     plan = {
         "what": "tokenizer",

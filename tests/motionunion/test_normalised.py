@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -104,6 +107,33 @@ def test_a_full_disk_is_an_error_that_says_how_much_is_needed(
         features.normalised(statistics)
     assert [entry.name for entry in sorted(features.path.iterdir())] == ["features.json", "spans.parquet", "values.npy"]
     monkeypatch.undo()
+    np.testing.assert_array_equal(features.normalised(statistics), statistics.normalise(features.values))
+
+
+def test_a_copy_of_which_nothing_is_said_is_written_again(features: FeatureSet) -> None:
+    """As a kill between the copy and its JSON leaves it; it may even hold something else."""
+    statistics = features.statistics()
+    expected = np.array(features.normalised(statistics))
+    (path,) = copies(features)
+    path.with_suffix(".json").unlink()
+    path.write_bytes(path.read_bytes()[:-8] + bytes(8))
+    np.testing.assert_array_equal(features.normalised(statistics), expected)
+    assert verify_features(features.path) == []
+
+
+def test_a_kill_at_any_moment_leaves_nothing_that_is_read(features: FeatureSet) -> None:
+    statistics = features.statistics()
+    for moment in ("write_rows", "fsync_directory", "write_sealed"):
+        code = (
+            "import os, signal, sys\nfrom pathlib import Path\n"
+            "from motionunion import normalised\nfrom motionunion.features import FeatureSet\n"
+            "features = FeatureSet.load(Path(sys.argv[1]))\n"
+            f"normalised.{moment} = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
+            "features.normalised(features.statistics())\n"
+        )
+        ended = subprocess.run([sys.executable, "-c", code, features.path], check=False)
+        assert ended.returncode == -signal.SIGKILL
+        assert verify_features(features.path) == []
     np.testing.assert_array_equal(features.normalised(statistics), statistics.normalise(features.values))
 
 

@@ -238,6 +238,15 @@ class TestCreating:
             list(storage.list("n/"))
 
 
+def test_a_listing_behind_a_name_asks_for_no_more_than_that(storage, object_proxy):
+    storage.put("commits/1", b"")
+    storage.put("commits/2", b"")
+    object_proxy.forget()
+    assert [entry.name for entry in storage.list("commits/", after="commits/1")] == ["commits/2"]
+    (request,) = object_proxy.requests
+    assert "start-after=store%2Fcommits%2F1" in request.path
+
+
 class TestOtherClouds:
     """Google's and Azure's way to say `only if it is not there`, held against a server that knows both."""
 

@@ -11,6 +11,16 @@ StoreOption = Annotated[
     str,
     typer.Option("--store", envvar="MOTIONUNION_STORE", help="Folder of the store.", show_default=True),
 ]
+AtOption = Annotated[
+    int | None,
+    typer.Option(
+        "--at",
+        metavar="COMMIT",
+        min=1,
+        help="Read the store as it was at this commit (`motionunion log` lists them).",
+        show_default=False,
+    ),
+]
 RunsOption = Annotated[
     Path,
     typer.Option("--runs", envvar="SCAMO_RUNS", help="Folder of tokenizers, corpora, models and evaluations."),

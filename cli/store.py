@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.options import DEFAULT_STORE, JsonOption, StoreOption
+from cli.options import DEFAULT_STORE, AtOption, JsonOption, StoreOption
 from cli.show import say, show_json, show_table
 
+if TYPE_CHECKING:
+    from motionunion.store.check import CheckReport
+    from motionunion.store.repair import RepairReport
 
-def stats(store: StoreOption = DEFAULT_STORE, as_json: JsonOption = False) -> None:
+
+def stats(store: StoreOption = DEFAULT_STORE, at: AtOption = None, as_json: JsonOption = False) -> None:
     """Count clips, hours, captions, frame rates, splits and rejects, per source and in all."""
     from motionunion.store.store import open_store
 
-    with open_store(store) as opened:
+    with open_store(store, at=at) as opened:
         found = opened.stats()
     if as_json:
         show_json(found)
@@ -57,31 +61,92 @@ def _stats_note(found: dict[str, Any]) -> str:
     return "\n".join((*notes, f"Fingerprint {found['fingerprint'][:16]}"))
 
 
-def check(store: StoreOption = DEFAULT_STORE, as_json: JsonOption = False) -> None:
-    """Verify every commit, shard, clip and index of a store. Exits 4 where something is damaged."""
-    from dataclasses import asdict
+def check(
+    store: StoreOption = DEFAULT_STORE,
+    repair: Annotated[
+        bool,
+        typer.Option("--repair", help="Set aside what is damaged, and build again what can be. Destroys nothing."),
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Verify everything in a store: every commit, shard, clip, index and feature. Exits 4 where something is damaged.
 
+    Writes nothing, unless --repair is given. A repair moves damaged files to quarantine/ and takes them out of the store, which
+    then opens and gives only what is as it was written; it says which command brings the rest back.
+    """
     from cli.progress import TerminalProgress
     from motionunion.store.check import check_store
+    from motionunion.store.repair import repair_store
 
+    if repair:
+        with TerminalProgress() as progress:
+            repaired = repair_store(store, progress)
+        _show_repair(store, repaired, as_json)
+        return
     with TerminalProgress() as progress:
         report = check_store(store, progress)
     if as_json:
-        show_json({**asdict(report), "sound": report.sound})
-    elif report.sound:
-        show_table(
-            f"{store} is sound",
-            ("commits", "shards", "clips", "MB", "dangling files"),
-            [(report.commits, report.shards, report.clips, f"{report.bytes / 1e6:.1f}", len(report.dangling))],
-        )
+        show_json(report.to_json())
     else:
-        rows = [(one["file"], one["problem"]) for one in report.damage]
-        show_table(f"{store} is damaged", ("file", "problem"), rows)
-        say(
-            "Restore these files from a backup; or remove damaged shards and ingest their sources again; or begin a new store."
-        )
+        _show_check(store, report)
     if not report.sound:
         raise typer.Exit(4)
+
+
+def _show_check(store: str, report: CheckReport) -> None:
+    if not report.sound:
+        rows = [(one["kind"], one["file"], one["problem"]) for one in report.damage]
+        show_table(f"{store} is damaged", ("kind", "file", "problem"), rows)
+    show_table(
+        f"{store} is sound" if report.sound else "As it was written",
+        ("kind", "files", "MB", "rows"),
+        [(kind, one.files, f"{one.bytes / 1e6:.1f}", one.rows or None) for kind, one in report.verified.items()],
+        note="\n".join(_check_notes(report)),
+    )
+    if not report.sound:
+        say("Restore these files from a backup; or: motionunion check --repair")
+
+
+def _check_notes(report: CheckReport) -> list[str]:
+    notes = [f"{one['files']:,} files of {one['source']} have no rows here: {one['how']}." for one in report.awaited]
+    for found, what in (
+        (report.history, "files of older states that a repair gave up"),
+        (report.quarantined, "files in quarantine/; delete them when they are of no more use"),
+        (report.dangling, "files that no kept state needs (motionunion gc removes them)"),
+        (report.strays, "files that do not belong to a store"),
+    ):
+        if found:
+            some = ", ".join(found[:3]) + (", ..." if len(found) > 3 else "")
+            notes.append(f"{len(found):,} {what}: {some}")
+    return notes
+
+
+def _show_repair(store: str, report: RepairReport, as_json: bool) -> None:
+    if as_json:
+        show_json(
+            {
+                "store": report.before.store,
+                "damage": report.before.damage,
+                "commit": report.commit,
+                "done": report.done,
+                "lost": report.lost,
+                "next": report.next,
+            }
+        )
+        return
+    if report.before.sound:
+        say(f"{store} is sound; nothing was changed.")
+        return
+    show_table(
+        f"{store}: repaired" + (f" in commit {report.commit}" if report.commit else ""),
+        ("", "what"),
+        [
+            *(("done", words) for words in report.done),
+            *(("lost", words) for words in report.lost),
+            *(("next", words) for words in report.next),
+        ],
+        note="motionunion check looks at it again.",
+    )
 
 
 def query(
@@ -89,12 +154,13 @@ def query(
         str, typer.Argument(metavar="SQL", help='e.g. "select source, count(*) from clips group by source"')
     ],
     store: StoreOption = DEFAULT_STORE,
+    at: AtOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Ask a store in SQL (DuckDB, read-only). Tables: clips, captions, segments, rejects, receipts."""
     from motionunion.store.store import open_store
 
-    with open_store(store) as opened:
+    with open_store(store, at=at) as opened:
         columns, rows = opened.table(sql)
     if as_json:
         show_json({"columns": columns, "rows": [list(row) for row in rows]})
@@ -105,6 +171,7 @@ def query(
 def show(
     clip: Annotated[str, typer.Argument(metavar="CLIP", help="Id or its beginning, key, uid, or name of a segment.")],
     store: StoreOption = DEFAULT_STORE,
+    at: AtOption = None,
     gif: Annotated[
         Path | None, typer.Option("--gif", help="Also draw the motion into this GIF.", show_default=False)
     ] = None,
@@ -114,7 +181,7 @@ def show(
     from motionunion.store.describe import describe, find_clip
     from motionunion.store.store import open_store
 
-    with open_store(store) as opened:
+    with open_store(store, at=at) as opened:
         clip_id = find_clip(opened, clip)
         found = describe(opened, clip_id)
         if gif is not None:

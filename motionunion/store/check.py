@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from motionunion.errors import StoreError
 from motionunion.feature_files import verify_features
 from motionunion.progress import SILENT, Progress
 from motionunion.store.chain import Chain, Problem, read_chain
-from motionunion.store.check_rows import Awaited, ReceiptCheck, index_differs
+from motionunion.store.check_rows import Awaited, ReceiptCheck, damaged_indexes, index_differs
 from motionunion.store.check_shards import check_shards
 from motionunion.store.commits import LATEST, READABLE_FORMATS, commit_name, commit_numbers, unseal
 from motionunion.store.location import derived_folder, storage_at
@@ -79,6 +80,11 @@ class CheckReport:
     def bytes(self) -> int:
         return sum(one.bytes for one in self.verified.values())
 
+    def to_json(self) -> dict[str, Any]:
+        """Everything, for JSON."""
+        totals = {"commits": self.commits, "shards": self.shards, "clips": self.clips, "bytes": self.bytes}
+        return {"store": self.store, "sound": self.sound, **totals, **asdict(self)}
+
     def found(self, problem: Problem) -> None:
         """Take down one piece of damage."""
         self.damage.append({"kind": problem.kind, "file": problem.file, "problem": problem.problem})
@@ -134,7 +140,7 @@ def examine(path: str | Path, progress: Progress = SILENT) -> Examination:
             sound = replace(state, shards={n: one for n, one in state.shards.items() if n not in seen.broken})
             for file, problem in receipts.broken(storage, sound):
                 report.found(Problem("contradiction", file, problem))
-            report.awaited = receipts.awaited(sound)
+            report.awaited = receipts.awaited()
     finally:
         receipts.close()
     if uuid is not None:
@@ -207,10 +213,15 @@ def _check_shards(seen: Examination, receipts: ReceiptCheck, progress: Progress)
 def _check_derived(seen: Examination, folder: Path) -> None:
     """What can be made again: it must say what the store says, for it is what most readers look at."""
     report, state = seen.report, seen.chain.state
-    if state is not None and not seen.broken & set(state.shards):
-        problems = list(index_differs(folder / "index", seen.storage, state))
-        for name, problem in problems:
-            report.found(Problem("index", f"index/{name}", problem))
+    indexes = folder / "index"
+    problems = dict(damaged_indexes(indexes))
+    if not problems and state is not None and not seen.broken & set(state.shards):
+        problems = dict(index_differs(indexes, seen.storage, state))
+    for name, problem in problems.items():
+        report.found(Problem("index", f"index/{name}", problem))
+    for path in sorted(indexes.glob("*.duckdb")):
+        if path.name not in problems and not path.name.startswith("."):
+            report.count("index", path.stat().st_size)
     cache = folder / "cache"
     for features in sorted(cache.iterdir()) if cache.is_dir() else ():
         if not features.is_dir() or features.name.startswith("."):

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-from collections import Counter
-from collections.abc import Iterator
+import re
+import tempfile
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import duckdb
 import pyarrow as pa
 
+from motionunion.digest import sha256_file
 from motionunion.store.check_shards import ROWS
 from motionunion.store.commits import State
-from motionunion.store.index import TABLES, index_in_memory, index_path, read_index
-from motionunion.store.ledger import LIVE_TABLES, load_covered
+from motionunion.store.index import TABLES, connect_aside, find_index, index_in_memory, read_index
+from motionunion.store.receipt_tables import load_receipts, load_shards
 from motionunion.store.storage import Storage
 
 # What each live receipt promises: so many rows of its key in a shard; of a clip its content too, of rejects any number.
@@ -34,23 +36,23 @@ _BROKEN = f"""
 _AWAITED = f"""
     SELECT source, holding.config = 'append' AS imported, newest.outcome = 'reject' AS refused, count(DISTINCT "key")
     FROM ({_PROMISED}) AS promised JOIN newest USING (source, "key") LEFT JOIN holding USING (source, "key")
-    WHERE shard IS NOT NULL AND shard NOT IN (FROM there) GROUP BY ALL ORDER BY ALL
+    WHERE shard IS NOT NULL AND shard NOT IN (SELECT name FROM shards) GROUP BY ALL ORDER BY ALL
 """
+_SAME = "SELECT count(*), bit_xor(hash(one)), sum(hash(one)::HUGEINT) FROM {table} AS one"
+_INDEX_FILE = re.compile(r"\d{20}-\w+-v\d+-([0-9a-f]{64})\.duckdb")
 
 
 class ReceiptCheck:
     """Collects what every shard holds, and holds the receipts against it."""
 
     def __init__(self) -> None:
-        self._connection = duckdb.connect()
-        self._connection.register("nothing", ROWS.empty_table())
-        self._connection.execute("CREATE TABLE held AS SELECT * FROM nothing")
+        self._folder = tempfile.TemporaryDirectory(prefix="motionunion-check-")
+        self._connection = connect_aside(Path(self._folder.name, "rows.duckdb"))
+        hold_rows(self._connection, ())
 
     def take(self, rows: pa.Table) -> None:
         """Take down what a sound shard holds for each key (`ROWS`)."""
-        self._connection.register("arriving", rows)
-        self._connection.execute("INSERT INTO held SELECT * FROM arriving")
-        self._connection.unregister("arriving")
+        hold_rows(self._connection, (rows,))
 
     def broken(self, storage: Storage, sound: State) -> Iterator[tuple[str, str]]:
         """Receipts (named in words) whose rows are not there as they say, with what is wrong; the first hundred.
@@ -65,27 +67,37 @@ class ReceiptCheck:
             said = f"{rows} {kind} in {shard}" + (f" where it promises {promised}" if promised != rows else "")
             yield f"receipt of {source} {key}", f"{kind} and their receipt disagree ({said})"
 
-    def awaited(self, sound: State) -> list[Awaited]:
-        """Files whose rows are in no shard of the state: those of damaged shards, and of shards that were set aside."""
-        return awaited(self._connection, sound)
+    def awaited(self) -> list[Awaited]:
+        """Files whose rows are in no shard of that state: those of damaged shards, and of shards that were set aside."""
+        return awaited(self._connection)
 
     def close(self) -> None:
         self._connection.close()
+        self._folder.cleanup()
 
 
 Awaited = dict[str, str | int]
 """Files of one source whose rows are gone: `source`, `files`, and `how` they come back."""
 
 
+def hold_rows(connection: duckdb.DuckDBPyConnection, tables: Iterable[pa.Table]) -> None:
+    """Add to the table `held`, which is made where there is none."""
+    connection.register("arriving_rows", ROWS.empty_table())
+    connection.execute("CREATE TABLE IF NOT EXISTS held AS FROM arriving_rows")
+    for table in tables:
+        connection.register("arriving_rows", table)
+        connection.execute("INSERT INTO held FROM arriving_rows")
+    connection.unregister("arriving_rows")
+
+
 def load_live(connection: duckdb.DuckDBPyConnection, storage: Storage, state: State) -> None:
-    """Make the tables `newest` and `holding` of a state."""
-    load_covered(connection, storage, state)
-    connection.execute(LIVE_TABLES)
+    """Make the tables `newest`, `holding` and `shards` of a state."""
+    load_shards(connection, state)
+    load_receipts(connection, storage, state, based=False)
 
 
-def awaited(connection: duckdb.DuckDBPyConnection, state: State) -> list[Awaited]:
+def awaited(connection: duckdb.DuckDBPyConnection) -> list[Awaited]:
     """Files whose live receipts name a shard that is not in the state, per source and way back (after `load_live`)."""
-    connection.register("there", pa.table({"name": pa.array(sorted(state.shards), pa.string())}))
     found: list[Awaited] = []
     for source, imported, refused, files in connection.execute(_AWAITED).fetchall():
         how = "ingest the folder that they came from again"
@@ -97,26 +109,21 @@ def awaited(connection: duckdb.DuckDBPyConnection, state: State) -> list[Awaited
     return found
 
 
+def damaged_indexes(folder: Path) -> Iterator[tuple[str, str]]:
+    """Index files, of whatever commit, whose bytes are not those that their name holds the hash of; with the problem."""
+    for path in sorted(folder.glob("*.duckdb")):
+        name = _INDEX_FILE.fullmatch(path.name)
+        if name is not None and sha256_file(path) != name[1]:
+            yield path.name, "its bytes are not those that were written"
+
+
 def index_differs(folder: Path, storage: Storage, state: State) -> Iterator[tuple[str, str]]:
-    """What is wrong with the index file of a state, if there is one: its name, and the problem."""
-    path = index_path(folder, state.head)
-    if not path.exists():
+    """The index file of a state, where it says another thing than the shards, with the problem."""
+    path = find_index(folder, state.head)
+    if path is None:
         return
-    try:
-        written = read_index(path)
-    except duckdb.Error as error:
-        yield path.name, f"is damaged ({error})"
-        return
-    with contextlib.closing(written), contextlib.closing(index_in_memory(storage, state)) as fresh:
-        for table in (*TABLES, "about"):
-            counts = [_rows_of(connection, table) for connection in (written, fresh)]
-            if counts[0] != counts[1]:
+    with contextlib.closing(read_index(path)) as written, contextlib.closing(index_in_memory(storage, state)) as fresh:
+        for table in TABLES:
+            one, other = (connection.execute(_SAME.format(table=table)).fetchall() for connection in (written, fresh))
+            if one != other:
                 yield path.name, f"its table {table} differs from the shards"
-                return
-
-
-def _rows_of(connection: duckdb.DuckDBPyConnection, table: str) -> Counter[str] | str:
-    try:
-        return Counter(str(row) for row in connection.execute(f"SELECT hash(t) FROM {table} AS t").fetchall())
-    except duckdb.Error as error:
-        return str(error)

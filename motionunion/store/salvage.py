@@ -20,8 +20,8 @@ import pyarrow.parquet as pq
 
 from motionunion.digest import sha256_hex
 from motionunion.store.chain import Chain
-from motionunion.store.check_rows import load_live
-from motionunion.store.check_shards import ROWS, check_shard, rows_by_key
+from motionunion.store.check_rows import hold_rows, load_live
+from motionunion.store.check_shards import check_shard, rows_by_key
 from motionunion.store.commits import State, commit_name
 from motionunion.store.ledger import Ledger
 from motionunion.store.receipts import Covered
@@ -141,41 +141,36 @@ def _names_in(storage: Storage, receipts: Shard) -> list[str]:
     return sorted({name for column in table.columns for name in column.to_pylist() if name is not None})
 
 
-# A row counts if no receipt speaks of it, and none that is as new speaks of its file.
+# A row counts if no live receipt speaks of it, and none that is as new speaks of its file.
 _UNSPOKEN = """
-    WITH known AS (
-        SELECT 'clips' AS kind, source, "key", clips_shard AS shard FROM covered
-        UNION ALL SELECT 'captions', source, "key", captions_shard FROM covered
-        UNION ALL SELECT 'segments', source, "key", segments_shard FROM covered
-        UNION ALL SELECT 'rejects', source, "key", rejects_shard FROM covered
-    ), speaks AS (
-        SELECT 'rejects' AS kind, source, "key", commit_number FROM newest
-        UNION ALL SELECT unnest(['clips', 'captions', 'segments']), source, "key", commit_number FROM holding
+    WITH speaks AS (
+        SELECT 'clips' AS kind, source, "key", clips_shard AS shard, commit_number FROM holding
+        UNION ALL SELECT 'captions', source, "key", captions_shard, commit_number FROM holding
+        UNION ALL SELECT 'segments', source, "key", segments_shard, commit_number FROM holding
+        UNION ALL SELECT 'rejects', source, "key", rejects_shard, commit_number FROM newest
     ), unspoken AS (
-        SELECT held.*, since FROM held JOIN ages USING (shard)
-        ANTI JOIN known ON known.kind = held.kind AND known.shard = held.shard
-            AND known.source = held.source AND known."key" = held."key"
+        SELECT held.*, commit_number AS since FROM held JOIN shards ON held.shard = shards.name
+        ANTI JOIN speaks ON speaks.kind = held.kind AND speaks.shard = held.shard
+            AND speaks.source = held.source AND speaks."key" = held."key"
     )
     SELECT unspoken.* FROM unspoken LEFT JOIN speaks USING (kind, source, "key")
     WHERE since > coalesce(commit_number, 0)
-    QUALIFY row_number() OVER (PARTITION BY kind, source, "key" ORDER BY since DESC, shard DESC) = 1
+    QUALIFY row_number() OVER (PARTITION BY kind, source, "key" ORDER BY since DESC, unspoken.shard DESC) = 1
     ORDER BY source, "key", kind
 """
 
 
 def _receipts_from_rows(storage: Storage, state: State) -> list[Covered]:
     with duckdb.connect() as connection:
+        hold_rows(connection, ())
         load_live(connection, storage, state)
-        connection.register("nothing", ROWS.empty_table())
-        connection.execute("CREATE TABLE held AS SELECT * FROM nothing")
-        data_shards = [shard for _, shard in sorted(state.shards.items()) if shard.kind != "receipts"]
-        for shard in data_shards:
-            by = ("source", "key", "clip_id", "content") if shard.kind == "clips" else ("source", "key")
-            connection.register("arriving", rows_by_key(shard, read_columns(storage, shard, by)))
-            connection.execute("INSERT INTO held SELECT * FROM arriving")
-        ages = {"shard": [shard.name for shard in data_shards], "since": [state.since[one.name] for one in data_shards]}
-        connection.register("ages", pa.table(ages, schema=pa.schema([("shard", pa.string()), ("since", pa.int64())])))
-        found = connection.sql(_UNSPOKEN).to_arrow_table().to_pylist()
+        for _, shard in sorted(state.shards.items()):
+            if shard.kind != "receipts":
+                by = ("source", "key", "clip_id", "content") if shard.kind == "clips" else ("source", "key")
+                hold_rows(connection, [rows_by_key(shard, read_columns(storage, shard, by))])
+        answer = connection.execute(_UNSPOKEN)
+        columns = [str(column[0]) for column in answer.description or ()]
+        found = [dict(zip(columns, row, strict=True)) for row in answer.fetchall()]
     by_file: dict[tuple[str, str], dict[str, dict[str, Any]]] = defaultdict(dict)
     for row in found:
         by_file[row["source"], row["key"]][row["kind"]] = row

@@ -162,3 +162,43 @@ def test_output_that_nobody_takes_is_no_bug(tmp_path: Path, amass: Path, into: s
     done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=False)
     assert done.returncode == code, done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_an_earlier_commit_is_asked_by_its_number(tmp_path: Path, amass: Path) -> None:
+    store = ("--store", tmp_path / "store")
+    write_motion(amass / "CMU" / "01" / "01_00_poses.npz", 0)
+    call("ingest", amass, "--jobs", 1, *store)
+    before = answer("stats", *store)
+    write_motion(amass / "CMU" / "02" / "02_00_poses.npz", 9)
+    call("ingest", amass, "--jobs", 1, *store)
+    at = ("--at", before["commit"])
+    assert answer("stats", *store)["clips"] == 4
+    assert answer("stats", *at, *store) == before
+    assert len(answer("query", "select key from clips", *at, *store)["rows"]) == 3
+    assert answer("show", "02_00", *store)["key"] == "CMU/02/02_00_poses"
+    run = CliRunner().invoke
+    for words in (("show", "02_00", *at), ("stats", "--at", 99)):
+        assert isinstance(run(app, [str(word) for word in (*words, *store)]).exception, MissingInput)
+    assert run(app, ["stats", "--at", "0", *map(str, store)]).exit_code == 2
+
+
+def test_a_repaired_store_is_sound_and_says_what_brings_the_rest_back(amass: Path, tmp_path: Path) -> None:
+    store = ("--store", tmp_path / "store")
+    call("ingest", amass, "--jobs", 1, *store, code=3)
+    before = answer("stats", *store)["fingerprint"]
+    assert "nothing was changed" in CliRunner().invoke(app, ["check", "--repair", *map(str, store)]).stderr
+    shard = next((tmp_path / "store" / "shards").glob("clips-*"))
+    shard.write_bytes(shard.read_bytes()[:-1])
+    assert "check --repair" in CliRunner().invoke(app, ["check", *map(str, store)]).stderr
+    repaired = answer("check", "--repair", *store)
+    assert shard.name in repaired["damage"][0]["file"]
+    assert "ingest" in repaired["next"][0]
+    checked = answer("check", *store)
+    assert checked["sound"] is True
+    assert checked["awaited"][0]["files"] == 2
+    assert "have no rows here" in call("check", *store)
+    call("ingest", amass, "--jobs", 1, *store, code=3)
+    assert answer("stats", *store)["fingerprint"] == before
+    assert answer("check", *store)["awaited"] == []
+    shard.unlink()
+    assert "taken out of the list" in call("check", "--repair", *store)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from motionunion.clip import Caption
+from motionunion.digest import sha256_file
 from motionunion.errors import MissingInput, StoreError
 from motionunion.store.check import check_store
 from motionunion.store.shards import write_shard
@@ -71,11 +72,13 @@ def test_an_index_that_differs_from_the_shards_is_found(filled):
         index.execute("UPDATE clips SET frames = frames + 1 WHERE key = 'a'")
     (damage,) = check_store(filled).damage
     assert path.name in damage["file"]
-    assert "clips" in damage["problem"]
-    path.write_bytes(b"no database at all")
+    assert "bytes" in damage["problem"]
+    # One that was written so, as its name says:
+    lying = path.rename(path.with_name(f"{path.stem.rpartition('-')[0]}-{sha256_file(path)}.duckdb"))
     (damage,) = check_store(filled).damage
-    assert "damaged" in damage["problem"]
-    path.unlink()
+    assert lying.name in damage["file"]
+    assert "clips" in damage["problem"]
+    lying.unlink()
     assert check_store(filled).sound
 
 
@@ -101,3 +104,83 @@ def test_no_store_is_said_to_be_none(tmp_path):
     (tmp_path / "file").write_text("x")
     with pytest.raises(StoreError, match="is a file"):
         check_store(tmp_path / "file")
+
+
+def test_everything_that_was_verified_is_counted_by_kind(filled):
+    report = check_store(filled)
+    files = {kind: one.files for kind, one in report.verified.items()}
+    assert files == {
+        "store.json": 1, "hint": 1, "commits": 2, "checkpoints": 1, "clips": 2, "captions": 1, "rejects": 1, "receipts": 2, "index": 1,
+    }  # fmt: skip
+    folders = ("commits", "checkpoints", "shards", "index")
+    on_disk = [path for folder in folders for path in (filled / folder).iterdir()] + [filled / "store.json"]
+    assert report.bytes == sum(path.stat().st_size for path in on_disk)
+    assert report.verified["clips"].rows == 3
+
+
+def test_a_stray_file_is_named_and_no_damage(filled):
+    for name in ("notes.txt", "shards/copy of something.parquet", "commits/00000000000000000002 (1).json"):
+        (filled / name).write_text("x")
+    report = check_store(filled)
+    assert report.sound
+    assert report.strays == [
+        "commits/00000000000000000002 (1).json",
+        "notes.txt",
+        "shards/copy of something.parquet",
+    ]
+
+
+def test_files_of_states_that_were_given_up_are_not_missed(desk, make_clip):
+    from motionunion.store.commits import read_state, write_commit
+
+    for seed in range(2):
+        desk.commit(desk.receipt(clips=(make_clip("a", seed=seed),), stamp=str(seed)))
+    (old,) = {path.name for path in (desk.path / "shards").glob("clips-*")} - set(open_store(desk.path).state.shards)
+    (desk.path / "shards" / old).unlink()
+    assert [one["file"] for one in check_store(desk.path).damage] == [f"shards/{old}"]
+    storage = open_store(desk.path).storage
+    write_commit(storage, read_state(storage), [], [], "gc", horizon=2)
+    report = check_store(desk.path)
+    assert report.sound, report.damage
+    assert len(report.dangling) == 1  # the receipts of that state
+
+
+def test_a_receipt_that_promises_other_rows_than_there_are_is_found(desk, make_clip):
+    from dataclasses import replace
+
+    receipt = desk.receipt(
+        clips=(make_clip("a"),), captions={"a": (Caption(uid="made_up/a", text="walks", layer="x"),)}
+    )
+    (covered,) = receipt.covered
+    for lie in ({"captions": 2}, {"content": "0" * 64}):
+        desk.commit(replace(receipt, covered=(replace(covered, **lie, captions_digest=str(lie)),)))
+        problems = [one["problem"] for one in check_store(desk.path).damage]
+        assert any("disagree" in problem for problem in problems), lie
+
+
+@pytest.mark.parametrize("name", ["values.npy", "spans.parquet", "features.json"])
+def test_damaged_features_are_found(filled, name):
+    from motionunion.features import build_features
+
+    with open_store(filled) as store:
+        folder = build_features(store, "hml263@20/compat", jobs=1).path
+    assert check_store(filled).verified["features"].files == 3
+    data = bytearray((folder / name).read_bytes())
+    data[len(data) // 2] ^= 1
+    (folder / name).write_bytes(data)
+    (damage,) = check_store(filled).damage
+    assert damage["file"] == f"cache/{folder.name}"
+
+
+def test_what_cannot_be_read_for_want_of_permission_is_said_so(filled, monkeypatch):
+    from motionunion.store.storage import LocalStorage
+
+    get = LocalStorage.get
+
+    def closed(self, name):
+        if name.startswith("shards/clips"):
+            raise PermissionError(13, "Permission denied")
+        return get(self, name)
+
+    monkeypatch.setattr(LocalStorage, "get", closed)
+    assert {one["kind"] for one in check_store(filled).damage} == {"no access"}

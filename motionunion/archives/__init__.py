@@ -5,7 +5,7 @@
     names       which names may become paths, and which files a source could want
     decoding    gzip, bzip2 and xz as bounded streams
     tar         members of a tar, one pass
-    zips        members of a zip, one pass
+    zips        members of a zip (zip_directory, zip_member; zip_recovery where the directory is missing)
     unpack      from an archive to a folder
     scratch     the folder, and who owns it
 

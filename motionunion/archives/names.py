@@ -29,23 +29,22 @@ def safe_path(name: str) -> PurePosixPath | None:
 
     Raises `Refusal` for a name that leads elsewhere on any system, or that no system can hold.
     """
-    shown = shown_name(name)
     if any(unicodedata.category(letter) == "Cc" for letter in name):
-        raise Refusal("unsafe_member", f"{shown}: its name holds control characters")
+        raise Refusal("unsafe_member", "its name holds control characters")
     if "\\" in name:
-        raise Refusal("unsafe_member", f"{shown}: its name holds a backslash, which separates folders on Windows")
+        raise Refusal("unsafe_member", "its name holds a backslash, which separates folders on Windows")
     if name.startswith("/"):
-        raise Refusal("unsafe_member", f"{shown}: its name is a path from the root of the disk")
+        raise Refusal("unsafe_member", "its name is a path from the root of the disk")
     parts = [part for part in name.split("/") if part not in ("", ".")]
     if ".." in parts:
-        raise Refusal("unsafe_member", f"{shown}: its name leads out of the archive's folder")
+        raise Refusal("unsafe_member", "its name leads out of the archive's folder")
     for part in parts:
         if _DRIVE.match(part) or _DEVICES.fullmatch(part):
-            raise Refusal("unsafe_member", f"{shown}: {part[:40]!r} means a drive or a device on Windows")
+            raise Refusal("unsafe_member", f"{part[:40]!r} means a drive or a device on Windows")
     if len(parts) > MAX_DEPTH or len(name.encode()) > MAX_NAME_BYTES:
-        raise Refusal("unsafe_member", f"{shown}: its name is longer than file systems allow")
+        raise Refusal("unsafe_member", "its name is longer than file systems allow")
     if any(len(part.encode()) > MAX_PART_BYTES for part in parts):
-        raise Refusal("unsafe_member", f"{shown}: a part of its name is longer than file systems allow")
+        raise Refusal("unsafe_member", "a part of its name is longer than file systems allow")
     if not parts or any(part.startswith(".") for part in parts):
         return None
     return PurePosixPath(*parts)
@@ -56,8 +55,7 @@ def text_of(name: bytes) -> str:
     try:
         return name.decode("utf-8")
     except UnicodeDecodeError as error:
-        shown = shown_name(name.decode("utf-8", "backslashreplace"))
-        raise Refusal("unsafe_member", f"{shown}: its name is not UTF-8 text; rename it and pack again") from error
+        raise Refusal("unsafe_member", "its name is not UTF-8 text; rename it and pack again") from error
 
 
 def shown_name(name: str, most: int = 120) -> str:

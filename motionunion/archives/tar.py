@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from motionunion.archives.decoding import Decoded
 from motionunion.archives.limits import CHUNK, MAX_NAME_BYTES, MAX_PAX_BYTES, MAX_TAIL
 from motionunion.archives.member import Broken, Member, Refusal, bounded_time
-from motionunion.archives.names import shown_name, text_of
+from motionunion.archives.names import text_of
 
 _BLOCK = 512
 _FILES = b"0\x007"
@@ -62,9 +62,7 @@ def _member(stream: Decoded, block: bytes, kind: bytes, extended: _Extended) -> 
     if kind in _WITHOUT_CONTENT:
         size = 0
     if sparse and problem is None:
-        problem = Refusal(
-            "unsupported", f"{shown_name(name)}: it is stored as a sparse file; pack it again without --sparse"
-        )
+        problem = Refusal("unsupported", "it is stored as a sparse file; pack it again without --sparse")
     content = _content(stream, size)
     mtime = bounded_time(_number(block[136:148], "time"))
     if kind != b"V":  # the label of a whole tar

@@ -35,6 +35,8 @@ VERSION = 1
 
 _LFS_POINTER = b"version https://git-lfs"
 _ZIP = b"PK"
+_LOOK_EVERY = 64 << 20
+"""Bytes of one member after which the room on the disk is looked at again."""
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 
 
@@ -149,28 +151,23 @@ class _Desk:
             return
         if member.problem is not None:
             raise member.problem
-        shown = shown_name(member.name)
         if member.kind != "file":
-            raise Refusal("unsafe_member", f"{shown}: it is a {member.kind}; only plain files are unpacked")
+            raise Refusal("unsafe_member", f"it is a {member.kind}; only plain files are unpacked")
         assert path is not None
         suffix = path.suffix.lower()
         if path.name.lower().endswith(PACKED):
-            raise Refusal(
-                "nested_archive", f"{shown}: an archive inside an archive is not opened; unpack the outer one"
-            )
+            raise Refusal("nested_archive", "an archive inside an archive is not opened; unpack the outer one")
         if suffix not in WANTED:
             self._result.passed[suffix] += 1
             return
         if member.size > MAX_MEMBER_BYTES:
-            raise Refusal(
-                "too_large", f"{shown}: it has {member.size:,} bytes; {MAX_MEMBER_BYTES:,} are the most we unpack"
-            )
-        self._write(member, path, shown)
+            raise Refusal("too_large", f"it has {member.size:,} bytes; {MAX_MEMBER_BYTES:,} are the most we unpack")
+        self._write(member, path)
 
-    def _write(self, member: Member, path: PurePosixPath, shown: str) -> None:
+    def _write(self, member: Member, path: PurePosixPath) -> None:
         target = self._folder / path
         if not self._seen.add(path):
-            self._compare(member, target, shown)
+            self._compare(member, target)
             return
         self._make_room(member.size)
         content = hashlib.sha256()
@@ -179,13 +176,12 @@ class _Desk:
             target.parent.mkdir(parents=True, exist_ok=True)
             file = os.open(target, _NEW, 0o600)
         except (FileExistsError, NotADirectoryError) as error:
-            raise Refusal(
-                "duplicate_member", f"{shown}: a file and a folder of the archive bear the same name"
-            ) from error
+            raise Refusal("duplicate_member", "a file and a folder of the archive bear the same name") from error
         try:
             with os.fdopen(file, "wb") as out:
                 for chunk in member.content:
                     size += len(chunk)
+                    self._watch(size, size - len(chunk))
                     content.update(chunk)
                     out.write(chunk)
         except BaseException:
@@ -202,7 +198,7 @@ class _Desk:
         self._journal.write(f"{position}\t{path}\n")
         self._digest.update(f"{path}\0{content.hexdigest()}\n".encode())
 
-    def _compare(self, member: Member, target: Path, shown: str) -> None:
+    def _compare(self, member: Member, target: Path) -> None:
         """A second member of a name that was there: of no account if it holds the same, else refused."""
         content = hashlib.sha256()
         for chunk in member.content:
@@ -215,7 +211,7 @@ class _Desk:
         if not same:
             raise Refusal(
                 "duplicate_member",
-                f"{shown}: the archive holds another file of this name before it (upper and lower case count as one), which "
+                "the archive holds another file of this name before it (upper and lower case count as one), which "
                 "is read",
             )
 
@@ -223,6 +219,13 @@ class _Desk:
         free = shutil.disk_usage(self._folder).free
         if size + KEPT_FREE > free:
             raise OSError(errno.ENOSPC, f"{size:,} bytes are to be unpacked, {free:,} are free", str(self._folder))
+
+    def _watch(self, size: int, before: int) -> None:
+        """Hold limits for members whose headers do not say their size."""
+        if size > MAX_MEMBER_BYTES:
+            raise Refusal("too_large", f"it has more than {MAX_MEMBER_BYTES:,} bytes, the most we unpack")
+        if size // _LOOK_EVERY != before // _LOOK_EVERY:
+            self._make_room(0)
 
     def _refuse(self, name: str, reason: str, problem: str) -> None:
         self._digest.update(f"{name}\0{reason}\n".encode())

@@ -99,7 +99,7 @@ def read_directory(file: ByteFile, directory: Directory) -> Iterator[Entry]:
         if at > directory.end:
             raise Broken("corrupt", f"its directory is longer than it is said to be; {_AGAIN}")
         name = file.read(name_length)
-        packed, size, start = _wide(file.read(extra_length), packed, size, start)
+        packed, size, start = wide_sizes(file.read(extra_length), packed, size, start)
         yield Entry(name, system, flags, method, day << 16 | clock, crc, packed, size, attributes, start)
 
 
@@ -124,7 +124,7 @@ def overlapping(file: ByteFile, directory: Directory) -> npt.NDArray[np.bool_]:
     return found
 
 
-def _wide(extra: bytes, packed: int, size: int, start: int) -> tuple[int, int, int]:
+def wide_sizes(extra: bytes, packed: int, size: int, start: int) -> tuple[int, int, int]:
     """Sizes and place with those of the zip64 field put in, where the short ones say so."""
     short = 0xFFFFFFFF
     if short not in (packed, size, start):

@@ -5,13 +5,16 @@ from __future__ import annotations
 import importlib.util
 import logging
 import sys
+import threading
 import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from fractions import Fraction
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
@@ -211,3 +214,55 @@ def bucket(object_server: str, object_proxy: ModuleType, monkeypatch: pytest.Mon
     object_proxy.forget()
     yield f"s3://{name}"
     object_proxy.plan = lambda request: None
+
+
+class Stub:
+    """A server that says what a test wants."""
+
+    def __init__(self) -> None:
+        self.answer: Callable[..., tuple[Any, ...]] = lambda method, path, headers, body: (500, b"")
+        self.requests: list[tuple[str, str, dict[str, str], bytes]] = []
+        stub = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def log_message(self, *words: object) -> None:
+                pass
+
+            def serve(self) -> None:
+                body = self.rfile.read(int(self.headers.get("content-length", 0)))
+                stub.requests.append((self.command, self.path, dict(self.headers), body))
+                status, said, *more = stub.answer(self.command, self.path, self.headers, body)
+                headers = {"ETag": '"1"', "Last-Modified": "Sun, 22 Nov 2026 20:00:00 GMT", "x-goog-generation": "1"}
+                self.send_response(status)
+                for name, value in {**headers, **(more[0] if more else {})}.items():
+                    self.send_header(name, value)
+                if status == 206:
+                    first = int(self.headers["range"].removeprefix("bytes=").partition("-")[0])
+                    self.send_header("Content-Range", f"bytes {first}-{first + len(said) - 1}/5")
+                self.send_header("Content-Length", str(len(said)))
+                self.end_headers()
+                if self.command != "HEAD":
+                    self.wfile.write(said)
+
+            do_GET = do_PUT = do_HEAD = do_DELETE = do_POST = serve
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        self.endpoint = f"http://127.0.0.1:{self.server.server_address[1]}"
+
+
+@pytest.fixture
+def stub(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stub]:
+    """A server that says what a test wants; whoever uses `bucket` as well talks to this one."""
+    pytest.importorskip("obstore", reason="obstore is not installed: pip install 'motionunion[s3]'")
+    stub = Stub()
+    thread = threading.Thread(target=stub.server.serve_forever, args=(0.05,), daemon=True)
+    thread.start()
+    if "bucket" in request.fixturenames:
+        request.getfixturevalue("bucket")  # sets the address of its own server first
+    monkeypatch.setenv("AWS_ENDPOINT_URL", stub.endpoint)
+    yield stub
+    stub.server.shutdown()
+    stub.server.server_close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import signal
@@ -20,6 +21,7 @@ from motionunion.store.store import open_store
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
 
 _PROGRAM = """
+import json
 import sys
 import motionunion.ingest.plan as plan
 import motionunion.store.committer as committer
@@ -29,7 +31,7 @@ from motionunion.ingest.run import ingest
 plan._SMALLEST_TASK = 1 << 15  # many tasks, and a commit for each: many moments to be killed at
 committer.COMMIT_EVERY_S = 0.0
 if __name__ == "__main__":
-    run_command(lambda: ingest([sys.argv[1]], sys.argv[2], jobs=2) and None)
+    run_command(lambda: ingest([sys.argv[1]], sys.argv[2], jobs=2, **json.loads(sys.argv[3])) and None)
 """
 
 
@@ -40,11 +42,12 @@ def program(tmp_path_factory) -> Path:
     return path
 
 
-def start(program: Path, source: Path, store: Path) -> subprocess.Popen[bytes]:
+def start(program: Path, source: Path, store: Path, **options: str) -> subprocess.Popen[bytes]:
     # A group of its own, so that a signal can be sent to it and its workers as a terminal does.
     return subprocess.Popen(
-        [sys.executable, program, source, store], start_new_session=True, stderr=subprocess.PIPE, stdout=subprocess.PIPE
-    )
+        [sys.executable, program, source, store, json.dumps(options)], start_new_session=True, stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE, env=os.environ | {"RAY_ADDRESS": "local"},
+    )  # fmt: skip
 
 
 def kill_everywhere(program: Path, source: Path, folder: Path, *, kills: int, times: int, seed: int) -> None:
@@ -85,12 +88,23 @@ def wait_for_a_commit(store: Path) -> None:
         time.sleep(0.01)
 
 
-def test_ctrl_c_finishes_and_commits_what_is_in_hand_and_a_second_one_stops_at_once(program, tmp_path, amass):
-    source = amass(tmp_path / "amass", 24, frames=300)
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        pytest.param({"shard": "1/2"}, marks=pytest.mark.slow),
+        pytest.param({"engine": "ray"}, marks=pytest.mark.slow),
+    ],
+    ids=["pool", "share", "ray"],
+)
+def test_ctrl_c_finishes_and_commits_what_is_in_hand_and_a_second_one_stops_at_once(program, tmp_path, amass, options):
+    if "engine" in options:
+        pytest.importorskip("ray")
+    source = amass(tmp_path / "amass", 48, frames=300)
     whole = ingest([source], tmp_path / "whole", executor=Serial()).fingerprint
     for presses in (1, 2):
         store = tmp_path / f"store{presses}"
-        running = start(program, source, store)
+        running = start(program, source, store, **options)
         wait_for_a_commit(store)
         for _ in range(presses):
             os.killpg(running.pid, signal.SIGINT)
@@ -99,7 +113,7 @@ def test_ctrl_c_finishes_and_commits_what_is_in_hand_and_a_second_one_stops_at_o
         assert running.returncode == 130, errors
         assert b"run the same command again" in errors
         assert check_store(store).sound
-        assert 0 < open_store(store).rows("SELECT count(*) FROM clips")[0][0] <= 24
+        assert 0 < open_store(store).rows("SELECT count(*) FROM clips")[0][0] < 48
         assert ingest([source], store, executor=Serial()).fingerprint == whole
 
 

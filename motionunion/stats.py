@@ -10,15 +10,12 @@ if TYPE_CHECKING:
     from motionunion.store.store import Store
 
 _PER_SOURCE = """
-    WITH of_clip AS (
-        SELECT clip_id, count(*) AS captions FROM captions WHERE clip_id IS NOT NULL GROUP BY clip_id
-    )
     SELECT source, count(*) AS clips, sum(frames)::BIGINT AS frames, sum(seconds) / 3600 AS hours,
-        list_sort(list(DISTINCT fps)) AS fps, sum(coalesce(captions, 0))::BIGINT AS captions,
-        count(captions) AS captioned_clips, count(*) FILTER (body = 'template') AS template_body,
+        list_sort(list(DISTINCT fps)) AS fps, sum(caption_count)::BIGINT AS captions,
+        count(*) FILTER (caption_count > 0) AS captioned_clips, count(*) FILTER (body = 'template') AS template_body,
         count(*) FILTER (list_contains(flags, 'synthetic')) AS synthetic,
-        count(*) FILTER (shipped IS NOT NULL) AS shipped, first(licence ORDER BY licence) AS licence
-    FROM clips LEFT JOIN of_clip USING (clip_id) GROUP BY source ORDER BY source
+        count(*) FILTER (shipped IS NOT NULL) AS shipped, min(licence) AS licence
+    FROM clips GROUP BY source ORDER BY source
 """
 _SUMS = ("clips", "frames", "hours", "captions", "captioned_clips", "template_body", "synthetic", "shipped")
 

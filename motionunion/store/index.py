@@ -233,5 +233,7 @@ def _remove_unused(folder: Path, new: Path) -> None:
             elif path.suffix == ".duckdb" and path != new:
                 used.append((modified if f"-v{INDEX_VERSION}-" in path.name else 0.0, path))
     for _, path in sorted(used, reverse=True)[KEPT_INDEXES - 1 :]:
-        with contextlib.suppress(PermissionError):  # Windows keeps a file that a reader has open; the next build removes it
+        with contextlib.suppress(
+            PermissionError
+        ):  # Windows keeps a file that a reader has open; the next build removes it
             path.unlink(missing_ok=True)

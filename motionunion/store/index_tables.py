@@ -118,13 +118,21 @@ def _load_live(connection: duckdb.DuckDBPyConnection, storage: Storage, state: S
             """
         )
         # Captions and segments stand once for each clip of their uid.
-        once, at = ("", 'source, "key", shard') if kind == "clips" else ('DISTINCT ON (source, "key", position)', 'source, "key"')
+        once, at = (
+            ("", 'source, "key", shard')
+            if kind == "clips"
+            else ('DISTINCT ON (source, "key", position)', 'source, "key"')
+        )
         names = ", ".join(f'"{name}"' for name in columns)
-        connection.execute(f"INSERT INTO live_{kind} SELECT {once} {names} FROM base.{kind} SEMI JOIN kept USING ({at})")
+        connection.execute(
+            f"INSERT INTO live_{kind} SELECT {once} {names} FROM base.{kind} SEMI JOIN kept USING ({at})"
+        )
         connection.execute("DROP TABLE kept")
     within = _OF_PROVENANCE if kind == "clips" else {}
     read = [name for name in columns if name not in within and name not in _ADDED] + ["provenance"] * bool(within)
-    shards = [state.shards[name] for (name,) in connection.execute("SELECT DISTINCT shard FROM fresh ORDER BY ALL").fetchall()]
+    shards = [
+        state.shards[name] for (name,) in connection.execute("SELECT DISTINCT shard FROM fresh ORDER BY ALL").fetchall()
+    ]
     values = ", ".join(
         f"map_extract(provenance, '{within[name]}')[1]" if name in within else f'"{name}"' for name in columns
     )

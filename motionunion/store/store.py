@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from motionunion.clip import SPLITS, Caption, Clip, Segment
-from motionunion.digest import TEMPORARY_PREFIX, canonical_json, sha256_hex
+from motionunion.digest import TEMPORARY_PREFIX
 from motionunion.errors import MissingInput, StoreError, UsageError
+from motionunion.progress import SILENT, Progress
+from motionunion.store.clip_reading import ADDRESS_COLUMNS, Address, read_clips_at
 from motionunion.store.commits import (
     FORMAT_VERSION,
     READABLE_FORMATS,
@@ -23,18 +25,17 @@ from motionunion.store.commits import (
     unseal,
 )
 from motionunion.store.location import derived_folder, storage_at
-from motionunion.store.schema import annotation_rows, row_content, row_to_clip, rows_digest
-from motionunion.store.shards import Shard, read_rows, shard_path, write_shard
+from motionunion.store.questions import Questions
 from motionunion.store.storage import LocalStorage, Storage
 
 if TYPE_CHECKING:
-    import duckdb
     import polars
     import pyarrow as pa
 
+    from motionunion.feature_selection import FeatureSelection
+
 _ABOUT = "store.json"
 _FOLDERS = ("commits", "checkpoints", "shards", "index", "cache")
-Answer = TypeVar("Answer")
 
 
 def open_store(
@@ -120,6 +121,7 @@ class Store:
     def __init__(self, storage: Storage, uuid: str, head: Head) -> None:
         self.storage, self.uuid, self.head = storage, uuid, head
         self.derived = derived_folder(storage, uuid)
+        self._questions = Questions(self.index_folder, storage, head)
 
     def __enter__(self) -> Store:
         return self
@@ -129,8 +131,7 @@ class Store:
 
     def close(self) -> None:
         """Close the index. Reading again opens it again, at the same commit."""
-        if "connection" in self.__dict__:
-            self.__dict__.pop("connection").close()
+        self._questions.close()
 
     @property
     def commit(self) -> int:
@@ -157,35 +158,21 @@ class Store:
         """Folder of index files."""
         return self.derived / "index"
 
-    @cached_property
-    def connection(self) -> duckdb.DuckDBPyConnection:
-        """The index, read-only (tables: `docs/store.md`)."""
-        from motionunion.store.index import open_index
-
-        return open_index(self.index_folder, self.storage, self.head)
-
     def fingerprint(self) -> str:
         """Hash of what the store says; the same however, whenever and by how many workers it was ingested."""
         return str(self.rows("SELECT value FROM about WHERE name = 'fingerprint'")[0][0])
 
     def sql(self, query: str, parameters: Sequence[object] = ()) -> polars.DataFrame:
-        """Answer a question in SQL (DuckDB) as a polars data frame.
+        """Answer a question in SQL (DuckDB) as a polars data frame. `docs/store.md` has the tables.
+
+        Args:
+            query: One SELECT. It sees the index of this commit, and nothing else of this machine.
+            parameters: Values for `?` or `$1` in it.
 
         Raises:
             UsageError: If the query is not valid, or would write, or gives what polars has no type for.
         """
-        from polars.exceptions import PanicException, PolarsError
-
-        def ask(connection: duckdb.DuckDBPyConnection) -> polars.DataFrame:
-            answer: polars.DataFrame = _relation(connection, query, parameters).pl()
-            return answer
-
-        try:
-            return self._asked(ask)
-        except (PolarsError, PanicException) as error:  # intervals, for one, and dates without end
-            raise UsageError(
-                f"query: a column has values that polars cannot hold ({error}); cast it, for example to varchar"
-            ) from error
+        return self._questions.polars(query, parameters)
 
     def arrow(self, query: str, parameters: Sequence[object] = ()) -> pa.Table:
         """The same as an Arrow table.
@@ -193,7 +180,7 @@ class Store:
         Raises:
             UsageError: If the query is not valid, or would write.
         """
-        return self._asked(lambda connection: _relation(connection, query, parameters).to_arrow_table())
+        return self._questions.arrow(query, parameters)
 
     def rows(self, query: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:
         """The same as plain tuples, for small answers."""
@@ -205,54 +192,28 @@ class Store:
         Raises:
             UsageError: If the query is not valid, or would write.
         """
-
-        def ask(connection: duckdb.DuckDBPyConnection) -> tuple[list[str], list[tuple[Any, ...]]]:
-            answer = connection.execute(query, list(parameters))
-            if answer is None or answer.description is None:
-                raise UsageError("query: gives no rows; a store is read with SELECT")
-            return [str(column[0]) for column in answer.description], answer.fetchall()
-
-        return self._asked(ask)
-
-    def _asked(self, ask: Callable[[duckdb.DuckDBPyConnection], Answer]) -> Answer:
-        """Ask the index. One that turns out damaged only while it is read is built anew, and asked again."""
-        import duckdb
-
-        from motionunion.store.index import is_damage, remove_index
-
-        try:
-            try:
-                return ask(self.connection)
-            except duckdb.Error as error:
-                if not is_damage(error):
-                    raise
-                self.close()
-                remove_index(self.index_folder, self.head)
-                return ask(self.connection)
-        except (duckdb.Error, OverflowError) as error:  # a number of days, say, beyond what Python's dates reach
-            raise UsageError(f"query: {error}") from error
-        except OSError as error:
-            raise StoreError(
-                f"{self.index_folder}: the index of commit {self.commit} is damaged and cannot be removed ({error.strerror}); delete it, "
-                "it is rebuilt"
-            ) from error
+        return self._questions.table(query, parameters)
 
     def clips(self, where: str | None = None, split: str | None = None) -> Iterator[Clip]:
-        """Read clips, values and all, in the store's own order.
+        """Read clips, values and all, in the store's own order; hashes are verified. Holds one row group at a time.
 
         Args:
             where: SQL condition over the columns of `clips`, e.g. `"source = 'amass' and seconds > 2"`.
             split: `train`, `val` or `test`.
+
+        Raises:
+            UsageError: If the condition is not valid, or there is no such split.
+            StoreError: If what is read is not what was written.
         """
-        if split is not None and split not in SPLITS:
-            raise UsageError(f"split {split!r}: there are {', '.join(SPLITS)}")
-        condition = f"({where})" if where else "true"
-        of_split = f" AND split = '{split}'" if split else ""
-        yield from self._read(self.rows(_FIND.format(condition=condition + of_split)))
+        found = self.arrow(f"SELECT rowid FROM clips WHERE {_condition(where, split)} ORDER BY {_ORDER}")
+        return read_clips_at(self.storage, self._addresses(found.column(0)))
 
     def clip(self, clip_id: str) -> Clip:
         """Read one clip by its id. Raises `MissingInput` where the store has none of that id."""
-        return next(self.read_clips([clip_id]))
+        found = self.rows(_ADDRESSES.format(condition="clip_id = ?"), [clip_id])
+        if not found:
+            raise self._no_clip([clip_id], 1)
+        return next(read_clips_at(self.storage, [Address(*found[0])]))
 
     def read_clips(self, ids: Sequence[str]) -> Iterator[Clip]:
         """Read clips by id, each once, in the store's own order (one read per row group); hashes are verified.
@@ -262,14 +223,55 @@ class Store:
             StoreError: If what is read is not what was written.
         """
         wanted = sorted(set(ids))
-        found = self.rows(_FIND.format(condition="clip_id IN (SELECT unnest($1::VARCHAR[]))"), [wanted])
-        if len(found) < len(wanted):
-            missing = sorted(set(wanted) - {row[-2] for row in found})
-            raise MissingInput(
-                f"{missing[0]}: no clip of this id in {self.url} ({len(missing)} of {len(wanted)} are missing); "
-                '`motionunion query "select clip_id, source, key from clips"` lists what there is'
-            )
-        yield from self._read(found)
+        asked = f"SELECT rowid, clip_id FROM clips WHERE clip_id IN (SELECT unnest($1::VARCHAR[])) ORDER BY {_ORDER}"
+        found = self.arrow(asked, [wanted])
+        if found.num_rows < len(wanted):
+            raise self._no_clip(sorted(set(wanted).difference(found.column(1).to_pylist())), len(wanted))
+        return read_clips_at(self.storage, self._addresses(found.column(0)))
+
+    def captions(self, where: str | None = None, split: str | None = None) -> polars.DataFrame:
+        """What is said of clips: one row for each caption of each clip, in the order of source, key and time.
+
+        Args:
+            where: SQL condition over the columns of `clips` (see `Store.clips`): whose captions.
+            split: `train`, `val` or `test`.
+
+        Returns:
+            `clip_id`, `source`, `key`, `split` of the clip; `text`, `tokens`, `start_s`, `end_s` (seconds in the source
+            file, both null for the whole), `segment`, `layer`, `generator` of the caption. Captions whose clip is not in
+            the store are left out.
+
+        Raises:
+            UsageError: If the condition is not valid, or there is no such split.
+        """
+        return self.sql(_CAPTIONS.format(condition=_condition(where, split)))
+
+    def features(
+        self,
+        representation: str,
+        where: str | None = None,
+        split: str | None = None,
+        *,
+        jobs: int | None = None,
+        progress: Progress = SILENT,
+    ) -> FeatureSelection:
+        """Features in one representation, built on first use and kept: a view of one memory-mapped array.
+
+        Args:
+            representation: An id, e.g. `hml263@20/compat` (`docs/representations.md`).
+            where: SQL condition over the columns of `clips` (see `Store.clips`): of which clips.
+            split: `train`, `val` or `test`.
+            jobs: Worker processes; all cores where None.
+            progress: Told how many frames are encoded.
+
+        Raises:
+            RepresentationError: If the id is not known.
+            UsageError: If the condition is not valid, or there is no such split.
+            MissingInput: If the store holds no motion that can be encoded.
+        """
+        from motionunion.features import features_of
+
+        return features_of(self, representation, where=where, split=split, jobs=jobs, progress=progress)
 
     def stats(self) -> dict[str, Any]:
         """Clips, frames, hours, captions, splits and rejects, in all and per source (`motionunion.stats`)."""
@@ -299,70 +301,40 @@ class Store:
         Returns:
             Number of the newest commit afterwards.
         """
-        from motionunion.store.committer import Committer, storage_trouble
-        from motionunion.store.receipts import Covered, Receipt
+        from motionunion.store.appending import append
 
-        unknown = set(rows_by_kind) - {"captions", "segments"}
-        if unknown:
-            raise ValueError(f"append takes captions and segments, not {sorted(unknown)}")
-        captions = annotation_rows(source, key, rows_by_kind.get("captions", ()))
-        segments = annotation_rows(source, key, rows_by_kind.get("segments", ()))
-        try:
-            captions_shard = write_shard(self.storage, "captions", source, captions)
-            segments_shard = write_shard(self.storage, "segments", source, segments)
-        except OSError as error:
-            raise storage_trouble(self.url, error, self.commit) from error
-        digests = rows_digest(captions), rows_digest(segments)
-        covered = Covered(
-            source=source,
-            key=key,
-            size=0,
-            mtime_ns=0,
-            stamp=sha256_hex(canonical_json(list(digests))),
-            config="append",
-            outcome="annotation",
-            captions=len(captions),
-            captions_digest=digests[0],
-            segments=len(segments),
-            segments_digest=digests[1],
-            captions_shard=captions_shard.name if captions_shard else None,
-            segments_shard=segments_shard.name if segments_shard else None,
+        return append(self.storage, rows_by_kind, source=source, key=key, note=note, committed=self.commit)
+
+    def _addresses(self, rowids: pa.ChunkedArray) -> Iterator[Address]:
+        """Where clips lie, for their places in the index: a million addresses at once would take a gigabyte."""
+        for start in range(0, len(rowids), _ADDRESSES_AT_ONCE):
+            wanted = rowids.slice(start, _ADDRESSES_AT_ONCE).to_pylist()
+            found = self.rows(_ADDRESSES.format(condition="rowid IN (SELECT unnest($1::BIGINT[]))"), [wanted])
+            yield from (Address(*row) for row in found)
+
+    def _no_clip(self, missing: list[str], of: int) -> MissingInput:
+        return MissingInput(
+            f"{missing[0]}: no clip of this id in {self.url} ({len(missing)} of {of} are missing); "
+            '`motionunion query "select clip_id, source, key from clips"` lists what there is'
         )
-        shards = tuple(shard for shard in (captions_shard, segments_shard) if shard is not None)
-        committer = Committer(self.storage, note or f"append {source} {key}")
-        try:
-            committer.add(Receipt(covered=(covered,), shards=shards))
-            committer.flush()
-            return committer.state.number
-        finally:
-            committer.close()
-
-    def _read(self, addresses: list[tuple[Any, ...]]) -> Iterator[Clip]:
-        """Clips at the places that `_FIND` gives, sorted: each row group is read once."""
-        at, group = None, []
-        for name, rows, size, sha256, footer, group_number, row_number, clip_id, content in addresses:
-            if at != (name, group_number):
-                shard = Shard(name=name, kind="clips", rows=rows, bytes=size, sha256=sha256, footer_sha256=footer)
-                at, group = (name, group_number), list(read_rows(self.storage, shard, group_number))
-            row = group[row_number] if row_number < len(group) else None
-            if row is None or row["clip_id"] != clip_id or row_content(row) != content:
-                raise StoreError(
-                    f"{self.url}/{shard_path(name)}: clip {clip_id} is not what was written there; "
-                    "`motionunion check` lists what is damaged"
-                )
-            yield row_to_clip(row)
 
 
-def _relation(
-    connection: duckdb.DuckDBPyConnection, query: str, parameters: Sequence[object]
-) -> duckdb.DuckDBPyRelation:
-    relation = connection.sql(query, params=list(parameters))
-    if relation is None:
-        raise UsageError("query: gives no rows; a store is read with SELECT")
-    return relation
+def _condition(where: str | None, split: str | None) -> str:
+    if split is not None and split not in SPLITS:
+        raise UsageError(f"split {split!r}: there are {', '.join(SPLITS)}")
+    # A line of its own, for a condition may end in a comment.
+    condition = f"({where}\n)" if where else "true"
+    return f"{condition} AND split = '{split}'" if split else condition
 
 
-_FIND = """
-    SELECT shard, s.rows, s.bytes, s.sha256, s.footer_sha256, row_group, "row", clip_id, content
-    FROM (FROM clips WHERE {condition}) AS c JOIN shards AS s ON s.name = c.shard ORDER BY shard, row_group, "row"
+_ORDER = 'shard, row_group, "row"'
+_ADDRESSES_AT_ONCE = 4096
+_ADDRESSES = f"""
+    SELECT {ADDRESS_COLUMNS}
+    FROM (FROM clips WHERE {{condition}}) AS c JOIN shards AS s ON s.name = c.shard ORDER BY {_ORDER}
+"""
+_CAPTIONS = """
+    SELECT c.clip_id, c.source, c."key", c.split, text, tokens, start_s, end_s, segment, layer, generator
+    FROM (FROM clips WHERE {condition}) AS c JOIN captions AS said USING (clip_id)
+    ORDER BY c.source, c."key", c.clip_id, segment NULLS FIRST, start_s NULLS FIRST, said.source, said."key", position
 """

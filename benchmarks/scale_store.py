@@ -58,7 +58,7 @@ def build(root: Path, clips: int, jobs: int) -> list[float]:
     seconds = []
     committer = Committer(storage, "scale", clock=lambda: 0.0)
     with multiprocessing.get_context("spawn").Pool(jobs) as pool:
-        receipts = pool.imap(_run_task, ((root, number) for number in numbers), chunksize=4)
+        receipts = pool.imap(run_task, ((root, number) for number in numbers), chunksize=4)
         while batch := list(islice(receipts, TASKS_A_COMMIT)):
             began = time.perf_counter()
             for receipt in batch:
@@ -72,7 +72,8 @@ def build(root: Path, clips: int, jobs: int) -> list[float]:
     return seconds
 
 
-def _run_task(job: tuple[Path, int]) -> Receipt:
+def run_task(job: tuple[Path, int]) -> Receipt:
+    """Make the shards of one task, given the store's folder and the number of the task."""
     root, number = job
     storage = HastyStorage(root)
     random = np.random.default_rng(number)

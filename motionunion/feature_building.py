@@ -292,5 +292,7 @@ def _put_in_place(aside: Path, folder: Path) -> None:
     except OSError:
         # Someone else's, of the same key and so with the same values, is there already.
         if not (folder / META).exists():
-            raise
+            # Or what is left of one that was deleted by half, which nothing reads.
+            shutil.rmtree(folder, ignore_errors=True)
+            aside.rename(folder)
     fsync_directory(folder.parent)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import re
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -18,7 +19,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from motionunion.digest import TEMPORARY_PREFIX, sha256_file, write_atomic
+from motionunion.digest import sha256_file, write_atomic
 from motionunion.errors import StoreError, UsageError
 from motionunion.moments import MomentsCounter
 from motionunion.progress import SILENT, Progress
@@ -29,6 +30,7 @@ from motionunion.store.commits import seal, unseal
 FORMAT = 2
 META, VALUES, SPANS = "features.json", "values.npy", "spans.parquet"
 BUILDING_PREFIX = ".building-"
+_NAME = re.compile(re.escape(BUILDING_PREFIX) + r".*|[^.].*@.*-[0-9a-f]{16}")
 LEFT_ALONE_S = 24 * 3600.0
 """A build that wrote nothing for this long is nobody's any more."""
 PIECE_ROWS = 8192
@@ -159,9 +161,11 @@ def verify_features(folder: Path) -> list[str]:
     """Read every byte of a feature folder that anything relies on; returns what is wrong, in words.
 
     A stream: memory does not grow with the folder. What a killed process left unfinished is no problem, for nothing reads
-    it. `motionunion check` calls this for every folder in the store's cache.
+    it. `motionunion check` calls this for every folder in the store's cache; one that holds no features has no problems.
     """
     folder = Path(folder)
+    if not _holds_features(folder) or folder.name.startswith(BUILDING_PREFIX):
+        return []
     cure = "delete the folder, it will be built again"
     try:
         meta = read_sealed(folder / META)
@@ -205,13 +209,18 @@ def stale_features(cache_dir: Path, fingerprint: str) -> list[Path]:
     if not Path(cache_dir).is_dir():
         return []
     folders = sorted(entry for entry in Path(cache_dir).iterdir() if entry.is_dir())
-    return [folder for folder in folders if _is_stale(folder, fingerprint)]
+    return [folder for folder in folders if _holds_features(folder) and _is_stale(folder, fingerprint)]
+
+
+def _holds_features(folder: Path) -> bool:
+    """Whether a folder of a store's cache is one of ours, whole or not; archives are unpacked there as well."""
+    return bool(_NAME.fullmatch(folder.name)) or (folder / META).exists()
 
 
 def _is_stale(folder: Path, fingerprint: str) -> bool:
     from motionunion.representations import registry
 
-    if folder.name.startswith((BUILDING_PREFIX, TEMPORARY_PREFIX)):
+    if folder.name.startswith(BUILDING_PREFIX):
         return time.time() - max(path.stat().st_mtime for path in (folder, *folder.iterdir())) > LEFT_ALONE_S
     try:
         meta = read_sealed(folder / META)

@@ -231,5 +231,5 @@ def features_of(
     known_split(split)  # before hours are spent on building
     clip_ids = None
     if where is not None:
-        clip_ids = {row[0] for row in store.rows(f"SELECT clip_id FROM clips WHERE ({where})")}
+        clip_ids = {row[0] for row in store.rows(f"SELECT clip_id FROM clips WHERE ({where}\n)")}
     return build_features(store, representation, jobs, progress).select(split=split, clip_ids=clip_ids)

@@ -36,7 +36,7 @@ def files_of(folder: Path) -> list[Path]:
 @pytest.fixture
 def features(set_of: MakeSet, tmp_path: Path) -> FeatureSet:
     """Two spans on disk, with a normalised copy beside them."""
-    features = set_of(tmp_path / "set", [(30, "train"), (20, "val")])
+    features = set_of(tmp_path / "hml263@20-compat-0123456789abcdef", [(30, "train"), (20, "val")])
     features.normalised(features.statistics())
     return features
 
@@ -75,6 +75,16 @@ def test_what_a_killed_process_left_is_no_problem(features: FeatureSet) -> None:
     (features.path / ".tmp-0123456789abcdef.npy").write_bytes(b"half of it")
     (features.path / "normalised-0123456789abcdef.npy").write_bytes(b"no word about it yet")
     assert verify_features(features.path) == []
+
+
+def test_folders_of_other_things_have_no_problems_and_half_deleted_features_have(tmp_path: Path) -> None:
+    for name in ("unpacked", ".building-hml263@20-compat-0123456789abcdef", "hml263@20-compat-0123456789abcdef"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "something.npz").write_bytes(b"of an archive")
+    assert verify_features(tmp_path / "unpacked") == []
+    assert verify_features(tmp_path / ".building-hml263@20-compat-0123456789abcdef") == []
+    (problem,) = verify_features(tmp_path / "hml263@20-compat-0123456789abcdef")
+    assert "features.json" in problem
 
 
 def test_a_folder_of_an_older_format_says_so(features: FeatureSet) -> None:
@@ -142,8 +152,12 @@ def test_features_of_another_state_are_stale_and_those_of_this_one_are_not(
     long_ago = time.time() - LEFT_ALONE_S - 60
     for path in (left, left / "000000.npz", building):
         os.utime(path, (long_ago, long_ago))
+    (tmp_path / "unpacked").mkdir()  # an archive that is being ingested
+    (tmp_path / "hml263@20-compat-0123456789abcdef").mkdir()  # deleted by half
     (tmp_path / "a file").write_text("is no folder of features")
-    assert stale_features(tmp_path, FINGERPRINT) == sorted([other, other_parameters, unknown, damaged, left])
+    assert stale_features(tmp_path, FINGERPRINT) == sorted(
+        [other, other_parameters, unknown, damaged, left, tmp_path / "hml263@20-compat-0123456789abcdef"]
+    )
     assert kept.is_dir()
     assert stale_features(tmp_path / "nowhere", FINGERPRINT) == []
 

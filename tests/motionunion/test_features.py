@@ -81,6 +81,15 @@ def test_a_second_call_opens_what_the_first_built(store: Store, monkeypatch: pyt
     assert [entry.name for entry in store.cache_dir.iterdir()] == [first.path.name]
 
 
+def test_what_is_left_of_a_deleted_feature_set_is_no_obstacle(store: Store) -> None:
+    first = build_features(store, ID)
+    expected = np.array(first.values)
+    (first.path / "features.json").unlink()
+    again = build_features(store, ID)
+    assert again.path == first.path
+    np.testing.assert_array_equal(again.values, expected)
+
+
 def test_new_captions_make_a_new_feature_set(store: Store) -> None:
     before = build_features(store, ID)
     said = (Caption(uid="made_up/two", text="a person walks", layer="mine"),)

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
+from motionunion.archives.scratch import UNPACKED
 from motionunion.body_models import existing_folder
 from motionunion.engines.protocol import OUT_OF_MEMORY, Done, Executor
 from motionunion.errors import SourceFormatError, StoreError, UsageError
@@ -18,7 +19,7 @@ from motionunion.ingest.plan import Listed, Task, cut_tasks, list_claims
 from motionunion.ingest.preflight import Plan, look_ahead
 from motionunion.ingest.result import IngestResult, SourceCount
 from motionunion.ingest.share import Share
-from motionunion.ingest.staff import staff
+from motionunion.ingest.staff import Staff
 from motionunion.ingest.task import refuse, run_task
 from motionunion.progress import SILENT, Progress
 from motionunion.sources import ReadOptions
@@ -79,6 +80,7 @@ def ingest(
         KeyboardInterrupt: After Ctrl-C, when the tasks in hand are finished and committed; at once after a second.
     """
     share = None if shard is None else Share.parse(shard)
+    staff = Staff(engine, jobs, memory)
     if on_error not in ("continue", "fail"):
         raise UsageError(f"--on-error {on_error}: either continue or fail")
     options = _options(body_models)
@@ -97,7 +99,7 @@ def ingest(
             committer,
             result,
             progress,
-            opened.cache_dir / "unpacked" if scratch is None else Path(scratch).expanduser(),
+            opened.cache_dir / UNPACKED if scratch is None else Path(scratch).expanduser(),
             source=source,
             share=share,
             stop=on_error == "fail",
@@ -112,7 +114,7 @@ def ingest(
             with Interrupt(queue, progress) as interrupt:
                 run = _Run(queue, committer, result, progress, interrupt, stop=on_error == "fail")
                 try:
-                    run.run(executor or staff(engine, jobs, memory, tasks, progress))
+                    run.run(executor or staff.executor(tasks, progress))
                 except Exception:
                     interrupt.stop_if_told()
                     # What other tasks have finished is worth keeping; the error at hand is the one to tell of.

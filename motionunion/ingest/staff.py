@@ -38,33 +38,44 @@ def need(task: Task) -> int:
     return _WORKER + largest + _OF_WHAT_IS_KEPT * task.size
 
 
-def staff(
-    engine: str | None, jobs: int | None, memory: int | None, tasks: Sequence[Task], progress: Progress
-) -> Executor:
-    """The engine for some tasks: `pool`, `ray`, or what they are worth where None.
+class Staff:
+    """What a person chose, checked before anything is read.
+
+    Args:
+        engine: `pool`, `ray`, or None: what the tasks are worth.
+        jobs: Processes at most; None = as many as there are cores, or as the cluster has.
+        memory: Bytes that all may take together; None = half of the machine's.
 
     Raises:
         UsageError: No such engine, or too little memory to run anything.
         MissingExtra: Ray is not installed.
     """
-    if engine not in (None, *ENGINES):
-        raise UsageError(f"--engine {engine}: no such engine; there are {', '.join(ENGINES)}")
-    limit = (memory if memory is not None else machine_memory() // 2) - _PARENT
-    if memory is not None and limit < _SMALLEST_SHARE:
-        least = (_PARENT + _SMALLEST_SHARE) / 1e6
-        raise UsageError(f"--memory {memory / 1e6:.0f}MB is too little to read anything; {least:.0f}MB is the least")
-    bounds = Memory(max(limit, _SMALLEST_SHARE), need)
-    if engine == "ray":
-        ray_module()
-        return RayTasks(jobs, bounds)
-    if engine is None and jobs is None and sum(task.size for task in tasks) < _WORTH_A_WORKER:
-        return Serial(bounds)
-    wanted = max(1, min(jobs or os.cpu_count() or 1, len(tasks)))
-    workers = max(1, min(wanted, bounds.limit // _SMALLEST_SHARE))
-    if workers < wanted:
-        progress.note(f"{workers} of {wanted} processes: {bounds.limit / 1e9:.1f} GB of memory are not enough for more "
-                      "(--memory)")  # fmt: skip
-    return ProcessPool(workers, bounds)
+
+    def __init__(self, engine: str | None, jobs: int | None, memory: int | None) -> None:
+        if engine not in (None, *ENGINES):
+            raise UsageError(f"--engine {engine}: no such engine; there are {', '.join(ENGINES)}")
+        if engine == "ray":
+            ray_module()
+        limit = (memory if memory is not None else machine_memory() // 2) - _PARENT
+        if memory is not None and limit < _SMALLEST_SHARE:
+            least = (_PARENT + _SMALLEST_SHARE) / 1e6
+            raise UsageError(
+                f"--memory {memory / 1e6:.0f}MB is too little to read anything; {least:.0f}MB is the least"
+            )
+        self._engine, self._jobs, self._memory = engine, jobs, Memory(max(limit, _SMALLEST_SHARE), need)
+
+    def executor(self, tasks: Sequence[Task], progress: Progress) -> Executor:
+        """Who does some tasks; `progress` hears where memory makes it fewer than asked for."""
+        if self._engine == "ray":
+            return RayTasks(self._jobs, self._memory)
+        if self._engine is None and self._jobs is None and sum(task.size for task in tasks) < _WORTH_A_WORKER:
+            return Serial(self._memory)
+        wanted = max(1, min(self._jobs or os.cpu_count() or 1, len(tasks)))
+        workers = max(1, min(wanted, self._memory.limit // _SMALLEST_SHARE))
+        if workers < wanted:
+            progress.note(f"{workers} of {wanted} processes: {self._memory.limit / 1e9:.1f} GB of memory are not enough for "
+                          "more (--memory)")  # fmt: skip
+        return ProcessPool(workers, self._memory)
 
 
 def _of_a_file(suffix: str) -> int:

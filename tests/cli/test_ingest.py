@@ -62,6 +62,7 @@ def test_memory_is_a_size_and_enough(amass: Path, tmp_path: Path) -> None:
         done = call(amass, *store, "--memory", words)
         assert isinstance(done.exception, UsageError)
         assert problem in str(done.exception)
+    assert not (tmp_path / "store").exists()
     assert call(amass, *store, "--memory", "2GiB", "--jobs", 1).exit_code == 3
 
 

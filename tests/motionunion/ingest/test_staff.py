@@ -12,7 +12,7 @@ from motionunion.engines.ray_tasks import RayTasks
 from motionunion.engines.serial import Serial
 from motionunion.errors import MissingExtra, UsageError
 from motionunion.ingest.plan import Listed, Task
-from motionunion.ingest.staff import need, staff
+from motionunion.ingest.staff import Staff, need
 from motionunion.progress import SILENT
 from motionunion.sources import ReadOptions
 from motionunion.store.storage import LocalStorage
@@ -33,6 +33,10 @@ def task_of(*sizes: int, suffix: str = ".bvh") -> Task:
         for n, size in enumerate(sizes)
     ]
     return Task(tuple(files), ReadOptions(), LocalStorage(Path("store")))
+
+
+def staff(engine, jobs, memory, tasks, progress):
+    return Staff(engine, jobs, memory).executor(tasks, progress)
 
 
 class Heard:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -99,3 +100,21 @@ def test_a_condition_or_a_split_that_is_wrong_is_refused_before_anything_is_buil
     with pytest.raises(UsageError, match="split"):
         features_of(store, ID, split="dev")
     assert not store.cache_dir.exists() or not list(store.cache_dir.iterdir())
+
+
+def test_the_examples_of_the_documentation_run(
+    clip_of: Callable[..., Clip], store_of: Callable[..., Store], tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    text = (Path(__file__).parents[2] / "docs" / "representations.md").read_text(encoding="utf-8")
+    told = text[text.index("## The feature cache") : text.index("## Statistics")]
+    lines = [line.removeprefix("    ") for line in told.splitlines() if line.startswith("    ") or not line]
+    assert sum("motionunion" in line for line in lines) >= 3
+    store_of(*(clip_of(str(index), frames=70 * index + 45, official_split="train") for index in range(3)))
+    (tmp_path / "store").rename(tmp_path / "motionunion-store")
+    monkeypatch.chdir(tmp_path)
+    found: dict[str, Any] = {}
+    exec("\n".join(lines), found)
+    assert capsys.readouterr().out.splitlines() == ["0 44 []", "1 114 []", "2 184 []"]
+    assert found["batch"].shape == (3, 64, 263)
+    np.testing.assert_array_equal(found["batch"][1], found["normal"][44:108])

@@ -14,13 +14,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+UNPACKED = "unpacked"
+"""Folder in a store's cache where the scratch folders of its ingests lie."""
 _LOCK = ".lock"
 
 
 @contextmanager
 def scratch_folder(below: Path, label: str) -> Iterator[Path]:
     """A new empty folder below another, ours until the block ends, and then gone."""
-    below.mkdir(parents=True, exist_ok=True)
     lock, file = _own(below, label)
     folder = lock.with_suffix("")
     try:
@@ -30,6 +31,8 @@ def scratch_folder(below: Path, label: str) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
         lock.unlink(missing_ok=True)
         os.close(file)
+        with contextlib.suppress(OSError):  # where another's folder lies in it
+            below.rmdir()
 
 
 def clear_abandoned(below: Path) -> int:
@@ -52,8 +55,12 @@ def clear_abandoned(below: Path) -> int:
 
 def _own(below: Path, label: str) -> tuple[Path, int]:
     while True:
+        below.mkdir(parents=True, exist_ok=True)  # whoever leaves last takes it away
         lock = below / f"{label}-{secrets.token_hex(4)}{_LOCK}"
-        file = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            file = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+        except FileNotFoundError:
+            continue
         if _take(file):
             return lock, file
         os.close(file)  # somebody who clears away was faster, and removes it

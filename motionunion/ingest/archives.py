@@ -159,7 +159,7 @@ class Archives:
             self._carry_marker(archive, folder)
             unpacked = self._unpack(archive, top)
             receipt = self._receipt(archive, covered, unpacked)
-            detection = look_around([top], self._source)
+            detection = look_around([_only_folder(top)], self._source)
             self._result.skip(_renamed(detection.skipped, top, archive))
             self._result.skip(Skip(archive.path, reason, count) for reason, count in _passed(unpacked).items())
             for claim in detection.claims:
@@ -250,6 +250,12 @@ class Archives:
 
 def _is_of(share: Share, key: str) -> bool:
     return int.from_bytes(hashlib.sha256(key.encode()).digest()[:8], "big") % share.count == share.index
+
+
+def _only_folder(top: Path) -> Path:
+    """The folder that a person would name: the one that the archive holds everything in, or else the one made for it."""
+    inside = list(top.iterdir())
+    return inside[0] if len(inside) == 1 and inside[0].is_dir() else top
 
 
 def _renamed(skips: Iterable[Skip], top: Path, archive: Archive) -> list[Skip]:

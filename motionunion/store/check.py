@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from motionunion.archives.scratch import UNPACKED
 from motionunion.errors import StoreError
 from motionunion.feature_files import verify_features
 from motionunion.progress import SILENT, Progress
@@ -224,7 +225,7 @@ def _check_derived(seen: Examination, folder: Path) -> None:
             report.count("index", path.stat().st_size)
     cache = folder / "cache"
     for features in sorted(cache.iterdir()) if cache.is_dir() else ():
-        if not features.is_dir() or features.name.startswith("."):
+        if not features.is_dir() or features.name.startswith(".") or features.name == UNPACKED:
             continue
         wrong = verify_features(features)
         for problem in wrong:

@@ -36,8 +36,9 @@ def ingest(
         list[Path],
         typer.Argument(
             metavar="PATH...",
-            help="Folders or files. What lies there is recognised by content and layout; captions and annotation folders "
-            "(.txt beside a motion, a HumanML3D folder) are part of it.",
+            help="Folders, files, or archives (.tar, .tar.gz, .tar.bz2, .tar.xz, .zip) as they were downloaded. What lies there is "
+            "recognised by content and layout; captions and annotation folders (.txt beside a motion, a HumanML3D folder) are "
+            "part of it.",
         ),
     ],
     source: Annotated[
@@ -86,6 +87,14 @@ def ingest(
     on_error: Annotated[
         OnError, typer.Option("--on-error", help="When a file is refused: go on with the others, or stop there.")
     ] = OnError.go_on,
+    scratch: Annotated[
+        Path | None,
+        typer.Option(
+            "--scratch",
+            help="Folder to unpack archives into, one at a time; removed again. In the store's cache if not given.",
+            show_default=False,
+        ),
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be read, what is missing and what it would take.")
     ] = False,
@@ -117,6 +126,7 @@ def ingest(
                 shard=shard,
                 memory=None if memory is None else parse_size(memory),
                 on_error=on_error.value,
+                scratch=scratch,
             )
     if plan is not None:
         show_json({**asdict(plan), "seconds": plan.seconds}) if as_json else _show_plan(plan)

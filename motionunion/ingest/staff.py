@@ -24,18 +24,22 @@ _WORKER = 160 << 20
 """What a worker takes that has read nothing yet, and small change."""
 _SMALLEST_SHARE = 384 << 20
 """A worker that gets less would run most tasks alone."""
-# Peak resident memory over a worker's own, in bytes per byte of the file: measured with files of 30 to 120 MB, and a
-# quarter added. Text becomes float64 and its parts; AMASS archives may be deflated; features are kept as they are.
+# Peak resident memory over a worker's own, in bytes per byte of the largest file: 12 and 5 were measured with files of 30
+# to 120 MB. Text becomes float64 and its parts; an archive may be deflated; features are kept as they are.
 _OF_A_FILE = {".bvh": 15, ".npz": 10, ".npy": 8}
 _OF_ANOTHER_FILE = 12
-_OF_WHAT_IS_KEPT = 4
-"""Rows wait as a shard that is written when the task ends: compressed bytes, and copies of them."""
+# Per byte of all files: rows wait as a compressed shard until the task ends, and are copied when it is written.
+_OF_ALL = {".bvh": 1, ".npz": 2, ".npy": 5}
+_OF_ALL_OTHERS = 3
 
 
 def need(task: Task) -> int:
     """Bytes that a process is thought to need for a task: for its largest file, and for the shards of all."""
-    largest = max(listed.size * _of_a_file(listed.ref.path.suffix) for listed in task.files)
-    return _WORKER + largest + _OF_WHAT_IS_KEPT * task.size
+    suffix = task.files[0].ref.path.suffix.lower()
+    largest = max(
+        listed.size * _OF_A_FILE.get(listed.ref.path.suffix.lower(), _OF_ANOTHER_FILE) for listed in task.files
+    )
+    return _WORKER + largest + _OF_ALL.get(suffix, _OF_ALL_OTHERS) * task.size
 
 
 class Staff:
@@ -76,7 +80,3 @@ class Staff:
             progress.note(f"{workers} of {wanted} processes: {self._memory.limit / 1e9:.1f} GB of memory are not enough for "
                           "more (--memory)")  # fmt: skip
         return ProcessPool(workers, self._memory)
-
-
-def _of_a_file(suffix: str) -> int:
-    return _OF_A_FILE.get(suffix.lower(), _OF_ANOTHER_FILE)

@@ -77,7 +77,9 @@ class _Part:
         return sum(span.stop_frame - span.first_frame for span in self.spans)
 
 
-def build(store: FeatureStore, representation_id: str, jobs: int | None, progress: Progress) -> FeatureSet:
+def build(
+    store: FeatureStore, representation_id: str, jobs: int | None, progress: Progress, verify: bool
+) -> FeatureSet:
     """See `motionunion.features.build_features`."""
     representation = registry.get(representation_id)
     plan = plan_spans(store, representation)
@@ -92,7 +94,7 @@ def build(store: FeatureStore, representation_id: str, jobs: int | None, progres
     slug = f"{representation.id.replace('/', '-')}-{key[:16]}"
     folder = store.cache_dir / slug
     if (folder / META).exists():
-        return FeatureSet.load(folder)
+        return FeatureSet.load(folder, verify=verify)
     work = store.cache_dir / f"{BUILDING_PREFIX}{slug}"
     parts = _cut_into_parts(plan.spans, work)
     try:

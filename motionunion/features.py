@@ -118,9 +118,12 @@ class FeatureSet:
         return normalised(self, statistics, verify=verify, progress=progress)
 
     @staticmethod
-    def load(folder: Path) -> FeatureSet:
-        """Open a feature set. Verifies `features.json`, the spans, and the size and header of the values; reading all
-        values against their digest is what `motionunion check` and `motionunion.feature_files.verify_features` do.
+    def load(folder: Path, *, verify: bool = False) -> FeatureSet:
+        """Open a feature set. Verifies `features.json`, the spans, and the size and header of the values.
+
+        Args:
+            folder: Where it lies.
+            verify: Read all values against their digest too, as `motionunion check` does: for work that takes long.
 
         Raises:
             MissingInput: If the folder holds none.
@@ -128,7 +131,7 @@ class FeatureSet:
         """
         folder = Path(folder)
         try:
-            return _open(folder, read_sealed(folder / META))
+            return _open(folder, read_sealed(folder / META), verify)
         except FileNotFoundError as error:
             if not (folder / META).exists():
                 raise MissingInput(f"{folder}: holds no features ({META} is missing)") from error
@@ -141,11 +144,13 @@ def _damaged(folder: Path, error: Exception) -> StoreError:
     return StoreError(f"{folder}: damaged features ({error}); delete the folder, it will be built again")
 
 
-def _open(folder: Path, meta: dict[str, Any]) -> FeatureSet:
+def _open(folder: Path, meta: dict[str, Any], verify: bool) -> FeatureSet:
     if meta["format"] != FORMAT:
         raise ValueError(f"format {meta['format']}, expected {FORMAT}")
     if sha256_file(folder / SPANS) != meta["spans_sha256"]:
         raise ValueError(f"{SPANS} is not the file that was written")
+    if verify and sha256_file(folder / VALUES) != meta["values_sha256"]:
+        raise ValueError(f"{VALUES} is not the file that was written")
     spans = read_spans(folder / SPANS)
     offsets = np.zeros(len(spans) + 1, dtype=np.int64)
     np.cumsum([span.rows for span in spans], out=offsets[1:])
@@ -178,7 +183,12 @@ def spans_hash(spans: Iterable[Span]) -> str:
 
 
 def build_features(
-    store: FeatureStore, representation: str, jobs: int | None = None, progress: Progress = SILENT
+    store: FeatureStore,
+    representation: str,
+    jobs: int | None = None,
+    progress: Progress = SILENT,
+    *,
+    verify: bool = False,
 ) -> FeatureSet:
     """Features of everything in a store, from the store's cache or built now.
 
@@ -189,16 +199,18 @@ def build_features(
         representation: An id, e.g. `hml263@20/compat`.
         jobs: Worker processes; all cores where None. A store of few parts is built without any.
         progress: Told how many frames are encoded.
+        verify: Read features that are in the cache against their digest: for work that takes long, such as training.
 
     Raises:
         RepresentationError: If the id is not known.
         MissingInput: If the store holds no motion that can be encoded.
+        StoreError: If what the cache holds is damaged.
     """
     from motionunion.feature_building import build
 
     if jobs is not None and jobs < 1:
         raise UsageError(f"jobs: must be at least 1, got {jobs}")
-    return build(store, representation, jobs, progress)
+    return build(store, representation, jobs, progress, verify)
 
 
 def features_of(

@@ -161,7 +161,7 @@ def tokenize(
 def _features(store: str, jobs: int | None, progress: Progress) -> FeatureSet:
     from motionunion import open_store  # the store reads its index with what a bare training machine lacks
 
-    return build_features(open_store(store), REPRESENTATION, jobs, progress)
+    return build_features(open_store(store), REPRESENTATION, jobs, progress, verify=True)
 
 
 def _train(

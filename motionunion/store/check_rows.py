@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import duckdb
@@ -14,7 +14,7 @@ import pyarrow as pa
 from motionunion.digest import sha256_file
 from motionunion.store.check_shards import ROWS
 from motionunion.store.commits import State
-from motionunion.store.index import TABLES, connect_aside, find_index, index_in_memory, read_index
+from motionunion.store.index import TABLES, find_index, index_in_memory, read_index
 from motionunion.store.receipt_tables import load_receipts, load_shards
 from motionunion.store.storage import Storage
 
@@ -39,6 +39,9 @@ _AWAITED = f"""
     WHERE shard IS NOT NULL AND shard NOT IN (SELECT name FROM shards) GROUP BY ALL ORDER BY ALL
 """
 _SAME = "SELECT count(*), bit_xor(hash(one)), sum(hash(one)::HUGEINT) FROM {table} AS one"
+_MEMORY = "512MiB"
+"""What DuckDB may hold; the rest of it goes to disk."""
+_BATCH_ROWS = 1 << 15
 _INDEX_FILE = re.compile(r"\d{20}-\w+-v\d+-([0-9a-f]{64})\.duckdb")
 
 
@@ -46,13 +49,21 @@ class ReceiptCheck:
     """Collects what every shard holds, and holds the receipts against it."""
 
     def __init__(self) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="motionunion-check-")
-        self._connection = connect_aside(Path(self._folder.name, "rows.duckdb"))
-        hold_rows(self._connection, ())
+        self._spill = tempfile.TemporaryDirectory(prefix="motionunion-check-")
+        self._connection = duckdb.connect(config={"memory_limit": _MEMORY, "temp_directory": self._spill.name})
+        self._waiting: list[pa.Table] = []
+        self._rows = 0
 
     def take(self, rows: pa.Table) -> None:
         """Take down what a sound shard holds for each key (`ROWS`)."""
-        hold_rows(self._connection, (rows,))
+        self._waiting.append(rows)
+        self._rows += rows.num_rows
+        if self._rows >= _BATCH_ROWS:
+            self._hold()
+
+    def _hold(self) -> None:
+        hold_rows(self._connection, pa.concat_tables([ROWS.empty_table(), *self._waiting]))
+        self._waiting, self._rows = [], 0
 
     def broken(self, storage: Storage, sound: State) -> Iterator[tuple[str, str]]:
         """Receipts (named in words) whose rows are not there as they say, with what is wrong; the first hundred.
@@ -61,6 +72,7 @@ class ReceiptCheck:
             storage: Where.
             sound: The newest state without its damaged shards.
         """
+        self._hold()
         load_live(self._connection, storage, sound)
         found = self._connection.execute(_BROKEN).fetchall()
         for source, key, kind, shard, rows, promised, _ in found:
@@ -73,20 +85,18 @@ class ReceiptCheck:
 
     def close(self) -> None:
         self._connection.close()
-        self._folder.cleanup()
+        self._spill.cleanup()
 
 
 Awaited = dict[str, str | int]
 """Files of one source whose rows are gone: `source`, `files`, and `how` they come back."""
 
 
-def hold_rows(connection: duckdb.DuckDBPyConnection, tables: Iterable[pa.Table]) -> None:
+def hold_rows(connection: duckdb.DuckDBPyConnection, rows: pa.Table) -> None:
     """Add to the table `held`, which is made where there is none."""
-    connection.register("arriving_rows", ROWS.empty_table())
-    connection.execute("CREATE TABLE IF NOT EXISTS held AS FROM arriving_rows")
-    for table in tables:
-        connection.register("arriving_rows", table)
-        connection.execute("INSERT INTO held FROM arriving_rows")
+    connection.register("arriving_rows", rows)
+    connection.execute("CREATE TABLE IF NOT EXISTS held AS FROM arriving_rows LIMIT 0")
+    connection.execute("INSERT INTO held FROM arriving_rows")
     connection.unregister("arriving_rows")
 
 

@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 from motionunion.digest import sha256_hex
 from motionunion.store.chain import Chain
 from motionunion.store.check_rows import hold_rows, load_live
-from motionunion.store.check_shards import check_shard, rows_by_key
+from motionunion.store.check_shards import ROWS, check_shard, rows_by_key
 from motionunion.store.commits import State, commit_name
 from motionunion.store.ledger import Ledger
 from motionunion.store.receipts import Covered
@@ -162,12 +162,12 @@ _UNSPOKEN = """
 
 def _receipts_from_rows(storage: Storage, state: State) -> list[Covered]:
     with duckdb.connect() as connection:
-        hold_rows(connection, ())
+        hold_rows(connection, ROWS.empty_table())
         load_live(connection, storage, state)
         for _, shard in sorted(state.shards.items()):
             if shard.kind != "receipts":
                 by = ("source", "key", "clip_id", "content") if shard.kind == "clips" else ("source", "key")
-                hold_rows(connection, [rows_by_key(shard, read_columns(storage, shard, by))])
+                hold_rows(connection, rows_by_key(shard, read_columns(storage, shard, by)))
         answer = connection.execute(_UNSPOKEN)
         columns = [str(column[0]) for column in answer.description or ()]
         found = [dict(zip(columns, row, strict=True)) for row in answer.fetchall()]

@@ -97,7 +97,7 @@ def gather(
         raise UsageError(
             f"the HumanML3D evaluator reads 263 features, the tokenizer of {folder} makes {tokenizer.representation}"
         )
-    features = build_features(motion, tokenizer.representation, jobs, progress)
+    features = build_features(motion, tokenizer.representation, jobs, progress, verify=True)
     training = _columns(corpus, "train")
     return Inputs(
         features=features,

@@ -142,8 +142,8 @@ class _Merging:
         for addresses in self._pages():
             for _, verdict, _ in self._verdicts(addresses):
                 self.result.conflicts += verdict.conflict
-                self.result.equal += verdict.store == 0
-                if verdict.store:
+                self.result.equal += not verdict.news
+                if verdict.news and verdict.store:
                     for kind, name, rows in _places(verdict):
                         # Receipts do not say how many rejects a file has: one that is wanted takes the shard along.
                         self._wanted[verdict.store, name] += rows if kind != "rejects" else 1 << 40
@@ -162,10 +162,10 @@ class _Merging:
         batch: dict[Address, tuple[Verdict, list[Live | None]]] = {}
         to_copy, to_rewrite = 0.0, 0.0
         for address, verdict, theirs in self._verdicts(addresses):
-            if not verdict.store:
+            if not verdict.news:
                 continue
             batch[address] = verdict, theirs
-            for _, name, rows in _places(verdict):
+            for _, name, rows in _places(verdict) if verdict.store else ():
                 shard = self._shard(verdict.store, name)
                 share = 0.0 if shard is None else shard.bytes * min(1.0, rows / shard.rows)
                 to_copy += share
@@ -178,8 +178,10 @@ class _Merging:
         self._progress.advance(to_copy / 1e6, clips=self.result.clips)
 
     def _is_whole(self, number: int, name: str) -> bool:
+        """Whether a shard is copied as it is: all of it is wanted, or a merge that was killed has brought it already."""
         shard = self._shard(number, name)
-        return shard is not None and self._wanted[number, name] >= shard.rows
+        here = name in self._committer.state.shards
+        return shard is not None and (here or self._wanted[number, name] >= shard.rows)
 
     def _commit(self, batch: dict[Address, tuple[Verdict, list[Live | None]]]) -> None:
         """Bring the shards of some files, and then what is said of them."""
@@ -191,8 +193,10 @@ class _Merging:
 
         def merged(address: Address, live: Live | None) -> Sequence[Covered] | None:
             verdict = decide([live, *batch[address][1]])
-            if verdict is None or not verdict.store:
+            if verdict is None or not verdict.news:
                 return None  # another writer brought it meanwhile
+            if not verdict.store:
+                return verdict.rows
             rows = [_placed(row, verdict, places[verdict.store]) for row in verdict.rows]
             found = [row for row in rows if row is not None]
             return found if len(found) == len(rows) else None  # the rest lies in a damaged shard

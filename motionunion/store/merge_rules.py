@@ -1,14 +1,13 @@
 """Who is right where several stores speak of the same file.
 
-One store wins a file, with all that it says of it:
+A clip that any of the stores has dropped is dropped, in all of them that hold it with the same content. Then one store
+wins a file, with all that it says of it:
 
-1. One that holds something (a clip, or annotations) wins over one that dropped it, and that over one that only refused
-   it: a reject never hides a clip.
+1. One that holds something live (a clip, or annotations) wins over one that dropped it, and that over one that only
+   refused it: a reject never hides a clip.
 2. Then the one whose reader is newer, then whose normaliser is, then the one named later.
 3. What several of them hold alike is taken from the one that is being merged into, if it is among them, unless its
    newest reading was refused and another's was not.
-
-A clip that any of the stores has dropped stays dropped, if the winning clip has the same content.
 """
 
 from __future__ import annotations
@@ -30,6 +29,8 @@ class Verdict:
     """Number of the store that wins; 0 is the one that is being merged into."""
     rows: tuple[Covered, ...]
     """What it holds, and the reject that is newer if there is one; shards are named as in the store that wins."""
+    news: bool
+    """Whether the store that is being merged into does not say so yet."""
     conflict: bool
     """Whether the stores hold different things."""
 
@@ -40,38 +41,43 @@ def decide(stores: Sequence[Live | None]) -> Verdict | None:
     Args:
         stores: What is live in each, the one that is being merged into first.
     """
-    known = [(number, live) for number, live in enumerate(stores) if live is not None and _weight(live) >= 0]
+    gone = {_clip(live.holding) for live in stores if live is not None and _is_dropped(live.holding)}
+    known = [(number, live) for number, live in enumerate(stores) if live is not None and _weight(live, gone) >= 0]
     if not known:
         return None
-    _, best = max(known, key=lambda one: (_weight(one[1]), _versions(_said(one[1])), one[0]))
+    _, best = max(known, key=lambda one: (_weight(one[1], gone), _versions(_said(one[1])), one[0]))
     alike = [one for one in known if _said(one[1]).says() == _said(best).says()]
     number, winner = min(alike, key=lambda one: (one[1].newest != _said(one[1]), one[0]))
-    held = {_content(live.holding) for _, live in known if live.holding is not None and _weight(live) == 2}
-    rows = winner.rows
-    if _weight(winner) == 2 and winner.holding is not None and _is_dropped_in(stores, winner.holding):
-        ours = stores[0]
-        if (
-            ours is not None
-            and _weight(ours) == 1
-            and _content_of_clip(ours.holding) == _content_of_clip(winner.holding)
-        ):
+    rows, ours = winner.rows, stores[0]
+    if winner.holding is not None and winner.holding.outcome == "clip" and _clip(winner.holding) in gone:
+        if ours is not None and _is_dropped(ours.holding) and _clip(ours.holding) == _clip(winner.holding):
             number, rows = 0, ours.rows
         else:
             rows = (winner.newest.holding_like(winner.holding).dropped(),)
-    return Verdict(number, rows, len(held) > 1)
+    held = {_content(live.holding) for _, live in known if live.holding is not None and _weight(live, gone) == 2}
+    news = number != 0 or ours is None or rows != ours.rows
+    return Verdict(number, rows, news, conflict=len(held) > 1)
 
 
-def _weight(live: Live) -> int:
+def _weight(live: Live, gone: set[tuple[str | None, str | None]]) -> int:
     if live.holding is None:
         return 0
     if live.holding.is_undropped:
         return 0 if live.newest.outcome == "reject" else -1
-    return 1 if live.holding.outcome == "dropped" else 2
+    return 1 if _is_dropped(live.holding) or _clip(live.holding) in gone else 2
+
+
+def _is_dropped(covered: Covered | None) -> bool:
+    return covered is not None and covered.outcome == "dropped" and not covered.is_undropped
+
+
+def _clip(covered: Covered | None) -> tuple[str | None, str | None]:
+    return (None, None) if covered is None else (covered.clip_id, covered.content)
 
 
 def _said(live: Live) -> Covered:
     """The row that speaks for it."""
-    return live.newest if live.holding is None or _weight(live) == 0 else live.holding
+    return live.newest if live.holding is None or live.holding.is_undropped else live.holding
 
 
 def _versions(covered: Covered) -> tuple[int, int]:
@@ -83,14 +89,3 @@ def _versions(covered: Covered) -> tuple[int, int]:
 
 def _content(covered: Covered) -> tuple[str | None, ...]:
     return covered.clip_id, covered.content, covered.captions_digest, covered.segments_digest
-
-
-def _content_of_clip(covered: Covered | None) -> tuple[str | None, str | None]:
-    return (None, None) if covered is None else (covered.clip_id, covered.content)
-
-
-def _is_dropped_in(stores: Sequence[Live | None], clip: Covered) -> bool:
-    return clip.outcome == "clip" and any(
-        live is not None and _weight(live) == 1 and _content_of_clip(live.holding) == _content_of_clip(clip)
-        for live in stores
-    )

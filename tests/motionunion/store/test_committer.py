@@ -1,8 +1,14 @@
 from __future__ import annotations
 
+import errno
+
+import pytest
+
 from motionunion.clip import Caption
+from motionunion.errors import StoreError
 from motionunion.store.check import check_store
-from motionunion.store.committer import Committer
+from motionunion.store.committer import Committer, storage_trouble
+from motionunion.store.storage import LocalStorage
 from motionunion.store.store import open_store
 
 
@@ -107,3 +113,118 @@ def test_a_reject_of_a_clip_keeps_the_clip_and_its_captions(desk, make_clip):
     again = desk.commit(desk.receipt(clips=(make_clip("a"),), stamp="3"))
     assert again.rows("SELECT * FROM rejects") == []
     assert again.rows("SELECT text FROM captions") == []  # the newest reading says nothing
+
+
+class Failing(LocalStorage):
+    """A folder whose writes of some names fail, before or after they are done."""
+
+    def __init__(self, root, names, *, after=False):
+        super().__init__(root)
+        self.names, self.after, self.left = names, after, 1
+
+    def _write(self, write, name, data):
+        hit = name.startswith(self.names) and self.left > 0
+        self.left -= hit
+        if hit and not self.after:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        done = write(name, data)
+        if hit:
+            raise OSError(errno.EIO, "Input/output error")
+        return done
+
+    def put(self, name, data):
+        return self._write(super().put, name, data)
+
+    def put_if_absent(self, name, data):
+        return self._write(super().put_if_absent, name, data)
+
+
+@pytest.mark.parametrize("names", ["commits/0", "commits/_latest", "checkpoints/", "shards/receipts"])
+@pytest.mark.parametrize("after", [False, True])
+def test_receipts_outlive_a_commit_that_fails(desk, make_clip, names, after):
+    receipts = [desk.receipt(clips=(make_clip(name),), rejects=((f"{name} bad", "truncated"),)) for name in "ab"]
+    storage = Failing(desk.path, names, after=after)
+    committer = Committer(storage, "failing")
+    for receipt in receipts:
+        committer.add(receipt)
+    with pytest.raises(StoreError, match=r"(disk is full|Input/output error).*commit 0 is safe"):
+        committer.flush()
+    committer.flush()
+    committer.close()
+    store = open_store(desk.path)
+    assert (store.commit, keys(store)) == (1, ["a", "b"])
+    assert check_store(desk.path).sound
+
+
+def test_of_two_receipts_of_one_file_the_later_one_is_newer(desk, make_clip):
+    store = desk.commit(
+        desk.receipt(clips=(make_clip("a"), make_clip("b"))),
+        desk.receipt(clips=(make_clip("a", seed=1),)),
+        desk.receipt(rejects=(("b", "truncated"),)),
+    )
+    assert store.commit == 2
+    assert store.clip(make_clip("a").clip_id).root_T3.tolist() == make_clip("a", seed=1).root_T3.tolist()
+    assert (keys(store), store.rows("SELECT key FROM rejects")) == (["a", "b"], [("b",)])
+
+
+def test_a_shard_that_was_deleted_before_it_is_committed_costs_its_task_alone(desk, make_clip):
+    lost, kept = desk.receipt(clips=(make_clip("a"),)), desk.receipt(clips=(make_clip("b"),))
+    (desk.path / "shards" / lost.shards[0].name).unlink()
+    committer = Committer(open_store(desk.path).storage, "beside gc")
+    committer.add(lost)
+    committer.add(kept)
+    with pytest.raises(StoreError, match=f"{lost.shards[0].name}: was removed before it was committed"):
+        committer.flush()
+    committer.flush()
+    assert keys(open_store(desk.path)) == ["b"]
+    assert keys(desk.commit(desk.receipt(clips=(make_clip("a"),)))) == ["a", "b"]
+    assert check_store(desk.path).sound
+
+
+@pytest.mark.parametrize("change", [lambda data: data[:-1], lambda data: data + b"x"])
+def test_a_shard_of_another_length_is_not_committed(desk, make_clip, change):
+    receipt = desk.receipt(clips=(make_clip("a"),))
+    path = desk.path / "shards" / receipt.shards[0].name
+    path.write_bytes(change(path.read_bytes()))
+    with pytest.raises(StoreError, match="was removed before it was committed"):
+        desk.commit(receipt)
+    assert open_store(desk.path).commit == 0
+
+
+def test_what_lost_its_shard_comes_in_again_though_nothing_new_is_said(desk, make_clip):
+    receipt = desk.receipt(clips=(make_clip("a"), make_clip("b")))
+    before = desk.commit(receipt)
+    alone = desk.commit(desk.receipt(clips=(make_clip("a"),), stamp="2"))
+    (desk.path / "shards" / before.state.of_kind("clips")[0].name).unlink()
+    assert alone.commit == 2
+    again = desk.commit(desk.receipt(clips=(make_clip("a"),)), desk.receipt(clips=(make_clip("b"),)))
+    assert sorted(clip.key for clip in again.clips()) == ["a", "b"]
+    assert not {shard.name for shard in before.state.of_kind("clips")} & set(again.state.shards)
+
+
+def test_a_rule_is_asked_again_when_another_writer_was_first(desk, make_clip):
+    desk.commit(desk.receipt(clips=(make_clip("a"), make_clip("b"))))
+    committer = Committer(open_store(desk.path).storage, "amend")
+    seen = []
+
+    def rule(address, live):
+        if not seen:
+            desk.commit(desk.receipt(clips=(make_clip("b", seed=1),)))
+        seen.append((address[1], live.holding.content))
+        return [live.holding.dropped()] if address[1] == "a" else None
+
+    said = committer.amend([("made_up", "a"), ("made_up", "b")], rule)
+    committer.close()
+    assert [one.key for one in said] == ["a"]
+    assert [key for key, _ in seen] == ["a", "b", "a", "b"]
+    assert seen[1] != seen[3]
+    assert keys(open_store(desk.path)) == ["b"]
+
+
+def test_trouble_of_a_remote_store_gives_no_advice_about_disks():
+    message = str(storage_trouble("s3://bucket/store", PermissionError(errno.EACCES, "Permission denied"), 7))
+    assert message == (
+        "s3://bucket/store: Permission denied. Everything up to commit 7 is safe; run the same command again to go on from "
+        "there."
+    )
+    assert "the disk is full" in str(storage_trouble("/store", OSError(errno.ENOSPC, "No space left on device"), 7))

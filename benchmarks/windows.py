@@ -98,12 +98,12 @@ def per_second(batch: Callable[[], object], warm_up: int) -> tuple[float, float]
 
 
 def copied_per_second(source: Rows, target: Rows) -> float:
-    """Bytes a second of one plain copy, far larger than any cache."""
+    """Bytes that one plain copy, far larger than any cache, moves in a second of this thread's processor time."""
     times = []
     for _ in range(3):
-        began = time.perf_counter()
+        began = time.thread_time()
         np.copyto(target, source)
-        times.append(time.perf_counter() - began)
+        times.append(time.thread_time() - began)
     return source.nbytes / statistics.median(times)
 
 
@@ -139,7 +139,7 @@ def other_ways(normal: Rows, first: Callable[[], npt.NDArray[np.int64]]) -> dict
 
 
 def measure(folder: Path, clips: int, rounds: int) -> tuple[list[float], dict[str, list[tuple[float, float]]]]:
-    """Bytes a second of a plain copy, and what `per_second` says of every way, in every round."""
+    """What `copied_per_second` says, and `per_second` of every way, in every round."""
     cores = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
     features = make_features(folder / "features", clips)
     (folder / "clips").mkdir()
@@ -203,25 +203,23 @@ def main() -> None:
     copy = statistics.median(copies)
     ours = found["WindowReader.batch"]
     print(f"one copy of {COPY_BYTES // 2**20} MB: {copy / 1e9:.1f} GB/s (every byte read once and written once)")
-    print(
-        f"{'windows a second':28} {'median':>9} {'min':>9} {'max':>9} {'a CPU second':>13} {'GB/s':>6} {'of copy':>8} "
-        f"{'ours over it':>13}"
-    )
+    print(f"{'':26} {'windows a second':>31} {'of CPU time':>11} {'GB/s':>6} {'of copy':>8} {'ours over it':>12}")
     results = []
     for name, both in found.items():
-        rates, busy = [rate for rate, _ in both], statistics.median(rate for _, rate in both)
-        middle = statistics.median(rates)
-        moved = middle * WINDOW_BYTES
+        rates = [rate for rate, _ in both]
         ratio = statistics.median(our / rate for (our, _), rate in zip(ours, rates, strict=True))
-        alone = None if name == WITH_WORKERS else busy  # the workers' time is not this thread's
-        print(
-            f"{name:28} {middle:9,.0f} {min(rates):9,.0f} {max(rates):9,.0f} {alone or 0:13,.0f} {moved / 1e9:6.1f} "
-            f"{moved / copy:8.0%} {ratio:13.1f}"
-        )
-        results.append({
-            "way": name, "windows_per_s": rates, "median": middle, "per_cpu_s": alone, "bytes_per_s": moved,
-            "ours_over": ratio,
-        })  # fmt: skip
+        result: dict[str, object] = {
+            "way": name, "windows_per_s": rates, "median": statistics.median(rates), "ours_over": ratio,
+        }  # fmt: skip
+        line = f"{name:26} {statistics.median(rates):9,.0f} ({min(rates):7,.0f} to {max(rates):7,.0f})"
+        if name != WITH_WORKERS:  # the workers' time is not this thread's
+            busy = statistics.median(rate for _, rate in both)
+            line += f" {busy:11,.0f} {busy * WINDOW_BYTES / 1e9:6.1f} {busy * WINDOW_BYTES / copy:8.0%}"
+            result |= {"per_cpu_s": busy, "bytes_per_cpu_s": busy * WINDOW_BYTES}
+        else:
+            line += " " * 28
+        print(f"{line} {ratio:12.1f}")
+        results.append(result)
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
     figures = {
         "load_average": load, "batch": BATCH, "rows": ROWS, "dims": DIMS, "clips": given.clips, "copy_bytes_per_s": copy, "results": results,

@@ -14,6 +14,7 @@ import pytest
 
 from motionunion import feature_building
 from motionunion.clip import Caption, Clip, Segment, Shipped
+from motionunion.digest import canonical_json, sha256_hex
 from motionunion.errors import MissingInput, StoreError, UsageError
 from motionunion.feature_files import write_sealed
 from motionunion.features import FeatureSet, build_features
@@ -174,6 +175,30 @@ def test_statistics_see_the_training_split_only(clip_of: MakeClip, store_of: Mak
     assert (statistics.split, statistics.rows, statistics.representation) == ("train", len(chosen), ID)
     np.testing.assert_allclose(statistics.mean, chosen.mean(0, dtype=np.float64), rtol=1e-5, atol=1e-6)
     assert statistics.clips_hash != features.statistics("test").clips_hash
+
+
+def test_the_hash_of_spans_is_that_of_their_canonical_json(store: Store) -> None:
+    features = build_features(store, ID)
+    for split in (None, "train", "val", "test"):
+        listed = [[span.span_id, span.rows] for span in features.spans if split in (None, span.split)]
+        assert features.spans_hash(split) == sha256_hex(canonical_json(listed))
+
+
+def test_a_motion_whose_features_overflow_is_left_out(
+    clip_of: MakeClip, store_of: MakeStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One infinity would leave the whole training split without statistics."""
+    original = feature_building._encode_joints
+
+    def overflow(representation: object, joints: object, found: list[np.ndarray], reasons: object) -> None:
+        original(representation, joints, found, reasons)  # type: ignore[arg-type]
+        found[0] = np.where(np.arange(263) == 7, np.float32(np.inf), found[0])
+
+    monkeypatch.setattr(feature_building, "_encode_joints", overflow)
+    features = build_features(store_of(clip_of("a"), clip_of("b")), ID, jobs=1)
+    assert [span.name for span in features.spans] == ["b"]
+    assert [(entry.name, entry.reason) for entry in features.skipped] == [("a", "non_finite")]
+    assert np.isfinite(features.values).all()
 
 
 def test_windows_of_a_feature_set_lie_in_their_spans(store: Store) -> None:

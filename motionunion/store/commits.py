@@ -14,7 +14,7 @@ import secrets
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -304,4 +304,4 @@ def write_commit(
         return None
     digest = sha256_hex(canonical_json(value))
     write_hint(storage, number, digest)
-    return parent.after(number, digest, added, removed, horizon)
+    return replace(after, digest=digest)

@@ -72,32 +72,39 @@ def read_kept(storage: Storage, times: Mapping[int, float], limit: float) -> Kep
     horizon = min(newest.horizon, last)
     while horizon < last and times.get(horizon + 1, limit + 1) <= limit:
         horizon += 1
-    chain = _chain(storage, last, horizon)
-    base = chain[-1]
-    shards = set(read_checkpoint(storage, base["checkpoint"])[0])
-    names = {shard_path(name) for name in newest.shards}
-    parent = ""
-    for commit in reversed(chain):
-        if parent and commit["parent"] != parent and not commit["repaired"]:
+    needed = {shard_path(name) for name in newest.shards}
+    below: list[dict[str, Any]] = []  # from the horizon down to the checkpoint that its state is read from
+    parent: str | None = None
+    for commit in read_commits(storage, range(last, 0, -1)):
+        if isinstance(commit, StoreError):
             raise StoreError(
-                f"{commit_name(commit['number'])}: does not follow the commit before it; restore both from a backup. "
+                f"{commit} Nothing was deleted: what the states from commit {horizon} on need cannot be known. Where they "
+                "are not wanted any more, a shorter --grace gives them up."
+            )
+        if parent not in (None, commit["digest"]):
+            raise StoreError(
+                f"{commit_name(commit['number'] + 1)}: does not follow the commit before it; restore both from a backup. "
                 "Nothing was deleted."
             )
-        parent = commit["digest"]
-        if commit is not base:
-            shards |= {shard["name"] for shard in commit["added"]}
-            if commit["number"] <= horizon:
-                shards -= set(commit["removed"])
-        if commit["repaired"]:
-            shards |= set(read_checkpoint(storage, commit["checkpoint"])[0])
-        if isinstance(commit["checkpoint"], dict):
-            names.add(commit["checkpoint"]["name"])
-    return Kept(
-        newest=newest,
-        horizon=horizon,
-        base=base["number"],
-        names=frozenset(names | {shard_path(name) for name in shards}),
-    )
+        parent = None if commit["repaired"] else commit["parent"]
+        if commit["number"] >= horizon:
+            needed |= _named(commit)
+            if commit["repaired"]:  # its checkpoint may hold what no commit before it added
+                needed |= {shard_path(name) for name in read_checkpoint(storage, commit["checkpoint"])[0]}
+        if commit["number"] <= horizon:
+            below.append(commit)
+            if commit["checkpoint"] is not None:
+                break
+    else:
+        raise StoreError(f"{storage.url}: no commit up to {horizon} has a checkpoint. Nothing was deleted.")
+    base = below.pop()
+    if isinstance(base["checkpoint"], dict):
+        needed.add(base["checkpoint"]["name"])
+    oldest = set(read_checkpoint(storage, base["checkpoint"])[0])
+    for commit in reversed(below):
+        oldest = (oldest - set(commit["removed"])) | {shard["name"] for shard in commit["added"]}
+    needed |= {shard_path(name) for name in oldest}
+    return Kept(newest=newest, horizon=horizon, base=base["number"], names=frozenset(needed))
 
 
 def files_named_since(storage: Storage, number: int) -> tuple[int, set[str]]:
@@ -105,26 +112,16 @@ def files_named_since(storage: Storage, number: int) -> tuple[int, set[str]]:
     newest = max(number, latest_number(storage))
     names: set[str] = set()
     for above in range(number + 1, newest + 1):
-        commit = read_commit(storage, above)
-        names |= {shard_path(shard["name"]) for shard in commit["added"]}
-        if isinstance(commit["checkpoint"], dict):
-            names.add(commit["checkpoint"]["name"])
+        names |= _named(read_commit(storage, above))
     return newest, names
 
 
-def _chain(storage: Storage, last: int, horizon: int) -> list[dict[str, Any]]:
-    """Commits from the newest down to the checkpoint from which the oldest kept state is read."""
-    chain: list[dict[str, Any]] = []
-    for commit in read_commits(storage, range(last, 0, -1)):
-        if isinstance(commit, StoreError):
-            raise StoreError(
-                f"{commit} Nothing was deleted: what the states from commit {horizon} on need cannot be known. Where they "
-                "are not wanted any more, a shorter --grace gives them up."
-            )
-        chain.append(commit)
-        if commit["number"] <= horizon and commit["checkpoint"] is not None:
-            return chain
-    raise StoreError(f"{storage.url}: no commit up to {horizon} has a checkpoint. Nothing was deleted.")
+def _named(commit: Mapping[str, Any]) -> set[str]:
+    """Files that a commit names as there."""
+    names = {shard_path(shard["name"]) for shard in commit["added"]}
+    if isinstance(commit["checkpoint"], dict):
+        names.add(commit["checkpoint"]["name"])
+    return names
 
 
 def _checkpoint_number(name: str) -> int:

@@ -333,5 +333,5 @@ class History(RuleBasedStateMachine):
 def test_states_equal_a_model_whatever_writers_do(tmp_path, monkeypatch):
     monkeypatch.setattr(History, "root", tmp_path, raising=False)
     monkeypatch.setattr("motionunion.digest.os.fsync", lambda handle: None)
-    machine = settings(max_examples=60, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck))
+    machine = settings(max_examples=30, stateful_step_count=15, deadline=None, suppress_health_check=list(HealthCheck))
     run_state_machine_as_test(History, settings=machine)

@@ -392,7 +392,7 @@ def histories(draw):
     return steps, draw(st.integers(0, 60)), draw(st.dictionaries(st.sampled_from("abcdefghxyz"), st.integers(0, 60)))
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
 @given(histories())
 def test_what_goes_is_what_no_kept_state_needs_and_is_old(tmp_path, monkeypatch, history):
     monkeypatch.setattr("motionunion.digest.os.fsync", lambda handle: None)

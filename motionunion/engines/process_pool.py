@@ -28,6 +28,7 @@ class ProcessPool:
     def run(self, work: Callable[[T], R], tasks: deque[T]) -> Iterator[Done[T, R]]:
         shift = _Shift(self.jobs, self.memory, work)
         try:
+            shift.begin(tasks)
             while tasks or shift.again or shift.busy:
                 shift.hand_out(tasks)
                 yield from shift.collect()
@@ -47,6 +48,13 @@ class _Shift:
     @property
     def busy(self) -> list[_Worker]:
         return [worker for worker in self._workers if worker.errand is not None]
+
+    def begin(self, tasks: deque[Any]) -> None:
+        """Start the workers that will be needed: the first task is handed over only when its worker has come up."""
+        errand = self._next(tasks)
+        if errand is not None and not self._beyond_share(errand):
+            for _ in range(min(self._jobs, len(tasks))):
+                self._add_worker()
 
     def hand_out(self, tasks: deque[Any]) -> None:
         """Give out as many tasks as there are workers and memory for."""
@@ -87,6 +95,8 @@ class _Shift:
     def end(self) -> None:
         for worker in self._workers:
             worker.dismiss()
+        for worker in self._workers:
+            worker.join()
 
     def _next(self, tasks: deque[Any]) -> _Errand | None:
         if self.again:
@@ -123,12 +133,16 @@ class _Shift:
             idle = []
         if idle:
             return idle[0]
+        return self._add_worker()
+
+    def _add_worker(self) -> _Worker:
         self._workers.append(_Worker(self._work, bounded=self._memory is not None))
         return self._workers[-1]
 
     def _retire(self, worker: _Worker) -> None:
         self._workers.remove(worker)
         worker.dismiss()
+        worker.join()
 
     def _bury_the_dead(self) -> None:
         for worker in [one for one in self._workers if not one.alive]:
@@ -188,6 +202,9 @@ class _Worker:
         self.connection.close()
         if self.errand is not None:
             self._process.kill()
+
+    def join(self) -> None:
+        """Wait until a dismissed worker is gone."""
         self._process.join()
 
 

@@ -75,7 +75,7 @@ def diff(
     ]
     for change in kinds:
         listed, count = found.keys[change], found.keys_in_all[change]
-        notes.append(f"\n{change.replace('_', ' ')} ({count:,} files)")
+        notes.append(f"\n{change.replace('_', ' ')} ({count:,} {'file' if count == 1 else 'files'})")
         notes += [f"  {source} {key}" for source, key in listed]
         if len(listed) < count:
             notes.append(f"  ... and {count - len(listed):,} more: --limit 0 lists all")

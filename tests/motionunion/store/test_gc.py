@@ -12,11 +12,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from motionunion.archives.scratch import scratch_folder
+from motionunion.clip import Caption
 from motionunion.digest import sha256_hex
 from motionunion.errors import StoreError, UsageError
 from motionunion.store.check import check_store
 from motionunion.store.commits import LATEST, State, commit_name, read_commit, read_state, write_commit
 from motionunion.store.gc import GcReport, collect_garbage
+from motionunion.store.history import read_log
 from motionunion.store.shards import Shard
 from motionunion.store.storage import Entry, LocalStorage
 from motionunion.store.store import open_store
@@ -423,3 +425,21 @@ def test_what_goes_is_what_no_kept_state_needs_and_is_old(tmp_path, monkeypatch,
     chain.is_whole()
     dangling: Iterator[Entry] = chain.storage.list("shards/")
     assert report.files == len(age) - len(list(dangling)) + report.removed.get("checkpoint", {"files": 0})["files"]
+
+
+def test_gc_and_log_work_on_an_object_store(bucket):
+    store = f"{bucket}/kept"
+    with open_store(store, create=True) as opened:
+        for text in ("walks", "runs"):
+            said = [Caption(uid="x/a", text=text, layer="x")]
+            opened.append({"captions": said}, source="x", key="a")
+    with open_store(store) as opened:
+        assert collect_garbage(opened).files == 0
+        fingerprint = opened.fingerprint()
+        report = collect_garbage(opened, grace_days=0)
+    assert {kind: one["files"] for kind, one in report.removed.items()} == {"captions": 1, "receipts": 1}
+    with open_store(store) as opened:
+        assert opened.fingerprint() == fingerprint
+        assert [entry.can_be_opened for entry in read_log(opened.storage, opened.head)] == [True, True, False]
+    checked = check_store(store)
+    assert (checked.sound, checked.dangling) == (True, [])

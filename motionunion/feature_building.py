@@ -252,7 +252,7 @@ def _join(
                 if rows < 0:
                     skipped.append(SkippedSpan(span.clip_id, span.name, reason))
                 else:
-                    spans.append(replace(span, rows=rows))
+                    spans.append(span if rows == span.rows else replace(span, rows=rows))
     if not spans:
         raise MissingInput(f"no motion of the store could be encoded as {representation.id}: {skipped[0].reason}")
     aside = Path(tempfile.mkdtemp(prefix="joined-", dir=parts[0].path.parent))

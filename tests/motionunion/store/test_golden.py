@@ -15,6 +15,7 @@ from motionunion.digest import sha256_hex
 from motionunion.errors import MotionUnionError, StoreError
 from motionunion.store.check import check_store
 from motionunion.store.commits import FORMAT_VERSION, commit_name, read_commit, read_state, seal, write_commit
+from motionunion.store.compact import compact
 from motionunion.store.gc import collect_garbage
 from motionunion.store.schema import SCHEMA_VERSION, SCHEMAS
 from motionunion.store.schema_versions import VERSION_KEY, version_of
@@ -129,6 +130,20 @@ def test_gc_of_a_golden_store_leaves_what_the_newest_commit_says(golden, expecte
     assert report.removed["rejects"]["files"] >= 1
     assert report.horizon >= expected["horizon"]
     still_says(golden, expected, report.horizon)
+    checked = check_store(golden)
+    assert (checked.sound, checked.dangling) == (True, [])
+
+
+def test_a_golden_store_can_be_compacted_and_then_collected(golden, expected):
+    said = expected["commits"][str(expected["newest"])]
+    result = compact(golden)
+    assert sum(result.after.values()) < sum(result.before.values())
+    with open_store(golden) as store:
+        assert says(store) == said
+        collect_garbage(store, grace_days=0)
+    with open_store(golden) as store:
+        assert says(store) == said
+        assert {clip.clip_id for clip in store.clips()} == {clip_id for clip_id, _ in said["clips"]}
     checked = check_store(golden)
     assert (checked.sound, checked.dangling) == (True, [])
 

@@ -14,7 +14,7 @@ import pytest
 from motionunion.digest import sha256_hex
 from motionunion.errors import MotionUnionError, StoreError
 from motionunion.store.check import check_store
-from motionunion.store.commits import FORMAT_VERSION, commit_name, read_commit, read_state, seal, write_commit
+from motionunion.store.commits import FORMAT_VERSION, State, commit_name, read_commit, read_state, seal, write_commit
 from motionunion.store.compact import compact
 from motionunion.store.gc import collect_garbage
 from motionunion.store.schema import SCHEMA_VERSION, SCHEMAS
@@ -157,6 +157,15 @@ def test_what_a_newer_version_wrote_is_refused_by_its_number(golden, expected):
     (golden / "store.json").write_bytes(seal({"format": FORMAT_VERSION + 1, "uuid": "x"}))
     with pytest.raises(StoreError, match="format 3; this version reads up to format 2"):
         open_store(golden)
+
+
+def test_a_commit_that_is_written_now_has_the_fields_of_the_golden_ones(tmp_path):
+    """Whoever adds a field raises the format, and makes a golden store of it."""
+    storage = LocalStorage(tmp_path)
+    assert write_commit(storage, State(), [], [], "") is not None
+    golden = json.loads((GOLDEN / f"v{FORMAT_VERSION}" / commit_name(1)).read_text(encoding="utf-8"))
+    written = json.loads(storage.get(commit_name(1)))
+    assert (written.keys(), written["checkpoint"].keys()) == (golden.keys(), golden["checkpoint"].keys())
 
 
 def put_shard(storage: LocalStorage, table: pa.Table) -> Shard:

@@ -5,8 +5,8 @@
 Run it once, in the version in which a format is new; never again over a store that is committed, for that one shows that
 what was written then is still read. `v1` was made so by the first version, and `v1.json` is what that version read from it.
 
-Five commits: motion with captions, rejects and a superseded shard; a clip that changed and a file that broke; another
-source, features that were shipped and a label that was appended; and a horizon. One shard belongs to no commit.
+Six commits: motion with captions and rejects; a clip that changed and a file that broke; another source and features that
+were shipped; a label that was appended; a clip that was dropped; and a horizon. One shard belongs to no commit.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from motionunion.clip import Segment
 from motionunion.ingest.run import ingest
 from motionunion.sample import write_sample
 from motionunion.store.commits import FORMAT_VERSION, commit_name
+from motionunion.store.drop import drop
 from motionunion.store.gc import collect_garbage
 from motionunion.store.shards import write_shard
 from motionunion.store.store import open_store
@@ -69,6 +70,7 @@ def make(store: Path) -> None:
         uid = str(opened.rows("SELECT uid FROM clips WHERE source = 'amass_smplh' ORDER BY ALL LIMIT 1")[0][0])
         said = {"segments": [Segment(uid=uid, name="first half", layer="golden", start_s=0.0, end_s=0.5)]}
         opened.append(said, source="golden", key="halves")
+    drop(store, "source = 'humanml3d'")
     # As if the second commit had been made long ago, so that the first one's state is given up.
     then = time.time() - _LONG_AGO_S
     for path in (*(store / commit_name(number) for number in (1, 2)), *(store / "shards").iterdir()):

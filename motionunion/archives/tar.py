@@ -15,9 +15,12 @@ from motionunion.archives.member import Broken, Member, Refusal, bounded_time
 from motionunion.archives.names import text_of
 
 _BLOCK = 512
+_MAX_EXTENSIONS = 16
+"""Headers about one member. Writers use up to four; those without content would otherwise be no member, and cost nothing."""
 _FILES = b"0\x007"
 _WITHOUT_CONTENT = {
     b"1": "hard link", b"2": "symbolic link", b"3": "character device", b"4": "block device", b"5": "folder", b"6": "named pipe",
+    b"V": "folder",
 }  # fmt: skip
 
 
@@ -34,15 +37,19 @@ class _Extended:
 def tar_members(stream: Decoded) -> Iterator[Member]:
     """Members in the order of the archive. Raises `Broken` where a header cannot be followed, or the file ends."""
     extended = _Extended()
+    extensions = 0
     first = True
     while (block := _header_block(stream, first)) is not None:
         first = False
         kind, size = block[156:157], _number(block[124:136], "size")
         if kind in (b"x", b"X", b"L", b"K", b"g"):
+            extensions += 1
+            if extensions > _MAX_EXTENSIONS:
+                raise Broken("header_lies", f"has more than {_MAX_EXTENSIONS} headers for one member")
             _read_extension(stream, kind, size, extended)
             continue
         yield from _member(stream, block, kind, extended)
-        extended = _Extended()
+        extended, extensions = _Extended(), 0
     left = MAX_TAIL
     while left > 0 and (tail := stream.read(min(left, CHUNK))):  # up to the checksum at the packing's end
         left -= len(tail)
@@ -55,6 +62,7 @@ def _member(stream: Decoded, block: bytes, kind: bytes, extended: _Extended) -> 
         more = block[482]
         while more:
             more = _exactly(stream, _BLOCK, "a header")[504]
+            stream.spend(_BLOCK)
     name, problem = _name(block, extended)
     what = _WITHOUT_CONTENT.get(kind, "file" if kind in _FILES or sparse else f"tar entry of type {kind!r}")
     if what == "file" and name.endswith("/"):
@@ -65,8 +73,7 @@ def _member(stream: Decoded, block: bytes, kind: bytes, extended: _Extended) -> 
         problem = Refusal("unsupported", "it is stored as a sparse file; pack it again without --sparse")
     content = _content(stream, size)
     mtime = bounded_time(_number(block[136:148], "time"))
-    if kind != b"V":  # the label of a whole tar
-        yield Member(name, what, size, mtime, content, problem)
+    yield Member(name, what, size, mtime, content, problem)
     for _ in content:
         pass
     _exactly(stream, -size % _BLOCK, "the padding behind a member")

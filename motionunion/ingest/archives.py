@@ -157,7 +157,7 @@ class Archives:
             top = folder / (stem_of(archive.path.name))
             top.mkdir()
             self._carry_marker(archive, folder)
-            unpacked = self._unpack(archive, top)
+            unpacked = self._unpack(archive, covered.size, top)
             receipt = self._receipt(archive, covered, unpacked)
             detection = look_around([_only_folder(top)], self._source)
             self._result.skip(_renamed(detection.skipped, top, archive))
@@ -181,8 +181,8 @@ class Archives:
                 "store elsewhere (--store)"
             )
 
-    def _unpack(self, archive: Archive, top: Path) -> Unpacked:
-        self._progress.start(f"unpack {archive.path.name}", archive.path.stat().st_size / 1e6, "MB")
+    def _unpack(self, archive: Archive, size: int, top: Path) -> Unpacked:
+        self._progress.start(f"unpack {archive.path.name}", max(size, 0) / 1e6, "MB")
         try:
             return unpack(archive.path, top, lambda count: self._progress.advance(count / 1e6))
         except OSError as error:

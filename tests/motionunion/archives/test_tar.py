@@ -220,6 +220,18 @@ def test_sparse_files_are_refused_and_what_follows_is_read(open_up: Open, entry:
     assert found.reasons == ["unsupported", "unsupported"]
 
 
+def test_headers_without_a_member_come_to_an_end(open_up: Open, entry: Entry) -> None:
+    for kind in (b"g", b"x", b"K"):
+        found = open_up(lzma.compress(entry(b"good.npz", b"good") + entry(b"h", b"", kind) * 10_000))
+        assert found.files == {"good.npz": b"good"}
+        assert found.reasons == ["header_lies"]
+
+
+def test_the_label_of_a_tar_is_no_member(open_up: Open, entry: Entry) -> None:
+    found = open_up(entry(b"backup", kind=b"V") + entry(b"good.npz", b"good") + END)
+    assert (found.files, found.reasons) == ({"good.npz": b"good"}, [])
+
+
 @pytest.mark.parametrize("packing", ["gz", "bz2", "xz"])
 def test_a_bomb_is_put_out_by_what_it_becomes(
     open_up: Open, entry: Entry, packing: str, monkeypatch: pytest.MonkeyPatch

@@ -235,3 +235,46 @@ def test_text_under_the_name_of_an_archive_is_refused(tmp_path: Path) -> None:
         archive.writestr("poses.npy", "not an array")
     (tmp_path / "a.npz").write_bytes(buffer.getvalue())
     assert refused(tmp_path / "a.npz", "poses").reason == "not_npy"
+
+
+def test_an_array_that_inflates_like_a_bomb_is_refused_before_it_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(npz, "FREE_OF_RATIO", 1 << 20)
+    path = write(tmp_path / "bomb.npz", poses=np.zeros(1 << 20), small=np.zeros(1 << 14))
+    tracemalloc.start()
+    assert refused(path, "poses").reason == "bomb"
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1 << 20
+    assert len(read_npz(path, ["small"])["small"]) == 1 << 14  # still hands pack as well as that
+
+
+def test_a_directory_of_megabytes_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write(tmp_path / "many.npz", **{f"array_{number}": np.zeros(1) for number in range(50)})
+    monkeypatch.setattr(npz, "_MAX_DIRECTORY", 1000)
+    assert refused(path, "array_0").reason == "too_large"
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2])
+def test_packings_that_numpy_never_writes_are_refused(tmp_path: Path, method: int) -> None:
+    buffer = io.BytesIO()
+    np.save(buffer, np.arange(3))
+    with zipfile.ZipFile(tmp_path / "a.npz", "w", method) as archive:
+        archive.writestr("poses.npy", buffer.getvalue())
+    assert refused(tmp_path / "a.npz", "poses").reason == "unsupported"
+
+
+@pytest.mark.parametrize("claimed", [1 << 40, 1 << 62])
+def test_sizes_in_a_zip64_field_are_not_believed_either(tmp_path: Path, claimed: int) -> None:
+    buffer = io.BytesIO()
+    np.save(buffer, np.arange(3))
+    info = zipfile.ZipInfo("poses.npy")
+    with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
+        archive.writestr(info, buffer.getvalue())
+        archive.filelist[0].file_size = claimed  # the directory is written from this when the archive is closed
+    tracemalloc.start()
+    assert refused(tmp_path / "a.npz", "poses").reason == "header_lies"
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1 << 20

@@ -13,7 +13,7 @@ import pytest
 from scipy.sparse import csc_matrix, csr_matrix
 
 from motionunion.errors import SourceFormatError
-from motionunion.formats.plain_pickle import read_plain_pickle
+from motionunion.formats.plain_pickle import read_object_array, read_plain_pickle
 
 
 class Runs:
@@ -87,3 +87,22 @@ def test_damaged_pickles_and_other_things_are_refused(tmp_path: Path) -> None:
     (tmp_path / "text.pkl").write_text("hello")
     assert reason(tmp_path / "text.pkl") in {"corrupt", "truncated"}
     assert reason(dump(tmp_path / "list.pkl", [1, 2])) == "bad_format"
+
+
+def test_the_real_motions_of_aist_are_plain() -> None:
+    folder = os.environ.get("MOTIONUNION_TEST_DATA")
+    if folder is None:
+        pytest.skip("MOTIONUNION_TEST_DATA is not set: the real files are not here")
+    files = sorted(Path(folder, "aistpp").rglob("*.pkl"))
+    assert files
+    for path in files:
+        for array in read_plain_pickle(path).values():
+            assert isinstance(array, np.ndarray | float)
+
+
+def test_the_pickled_member_of_a_real_amass_file_is_plain() -> None:
+    folder = os.environ.get("MOTIONUNION_TEST_DATA")
+    if folder is None:
+        pytest.skip("MOTIONUNION_TEST_DATA is not set: the real files are not here")
+    path = Path(folder, "amass", "smplx", "140_02_stageii.npz")
+    assert isinstance(read_object_array(path, "markers_latent_vids").item(), dict)

@@ -13,11 +13,12 @@ from motionunion.archives.scratch import UNPACKED
 from motionunion.body_models import existing_folder
 from motionunion.engines.protocol import OUT_OF_MEMORY, Done, Executor
 from motionunion.errors import SourceFormatError, StoreError, UsageError
-from motionunion.ingest.archives import Archives, Batch
+from motionunion.ingest.archives import Archives
 from motionunion.ingest.interrupt import Interrupt
-from motionunion.ingest.plan import Listed, Task, cut_tasks, list_claims
+from motionunion.ingest.outstanding import outstanding, refused_before
+from motionunion.ingest.plan import Task
 from motionunion.ingest.preflight import Plan, look_ahead
-from motionunion.ingest.result import IngestResult, SourceCount
+from motionunion.ingest.result import IngestResult
 from motionunion.ingest.share import Share
 from motionunion.ingest.staff import Staff
 from motionunion.ingest.task import refuse, run_task
@@ -105,9 +106,9 @@ def ingest(
             stop=on_error == "fail",
         )
         for batch in archives.batches(detection):
-            tasks, refused = _outstanding(batch, options, opened, committer, result, share)
+            tasks, refused = outstanding(batch, options, opened, committer, result, share)
             if refused and on_error == "fail":
-                raise _refused_before(refused)
+                raise refused_before(refused)
             # The largest first: a large one that begins last is waited for by everyone.
             queue = deque(sorted(tasks, key=lambda task: -task.size))
             progress.start("ingest", sum(task.size for task in tasks) / 1e6, "MB")
@@ -173,49 +174,6 @@ def _committer(store: Store, paths: Sequence[str | Path]) -> Committer:
     if isinstance(store.storage, LocalStorage):
         store.storage.clean_temporary()
     return Committer(store.storage, f"ingest {', '.join(Path(path).name for path in paths)}")
-
-
-def _outstanding(
-    batch: Batch,
-    options: ReadOptions,
-    store: Store,
-    committer: Committer,
-    result: IngestResult,
-    share: Share | None,
-) -> tuple[list[Task], Listed | None]:
-    """The share's tasks of which some file is new, changed or worth another try; and, of the files that are not read
-    again, the first that was refused."""
-    listing, doubles = list_claims(batch.detection.claims, options)
-    listing, others = batch.own(listing, committer.ledger)
-    result.skip((*doubles, *others))
-    current = committer.ledger.up_to_date([listed.covered("") for listed in listing])
-    tasks: list[Task] = []
-    refused: Listed | None = None
-    for task in cut_tasks(listing, options, store.storage):
-        if share is not None and batch.archive is None and not share.holds(task):
-            continue
-        count = result.sources.setdefault(task.source, SourceCount())
-        count.files += len(task.files)
-        if not all((listed.ref.source, listed.ref.key) in current for listed in task.files):
-            tasks.append(task)
-            continue
-        count.up_to_date += len(task.files)
-        for listed in task.files:
-            outcome, reason = current[listed.ref.source, listed.ref.key]
-            count.refused_before += outcome == "reject"
-            if reason is not None:
-                result.standing_rejects += 1
-                refused = refused or listed
-    return tasks, refused
-
-
-def _refused_before(listed: Listed) -> SourceFormatError:
-    return SourceFormatError(
-        listed.ref.path,
-        "was refused by an earlier run, or its captions were, and is as it was (--on-error fail): repair or remove it, or "
-        'use --on-error continue. Why: motionunion query "select * from rejects"',
-        reason="refused_before",
-    )
 
 
 class _Run:

@@ -8,6 +8,7 @@ from collections import deque
 import numpy as np
 import pytest
 
+import motionunion.ingest.outstanding as outstanding_module
 import motionunion.ingest.plan as plan_module
 from motionunion.engines.process_pool import ProcessPool
 from motionunion.engines.protocol import Done
@@ -58,6 +59,17 @@ def test_a_second_run_reads_nothing_and_commits_nothing(tmp_path, amass):
     assert second.clips == 0
     assert second.sources["amass_smplh"].up_to_date == 12
     assert second.read == 12
+
+
+def test_asking_in_portions_what_is_known_makes_no_difference(tmp_path, amass, monkeypatch):
+    source = amass(tmp_path / "amass")
+    first = ingest([source], tmp_path / "store", executor=Serial())
+    monkeypatch.setattr(outstanding_module, "_ASKED_AT_ONCE", 1)
+    assert first.tasks > 1
+    second = ingest([source], tmp_path / "store", executor=Serial())
+    assert (second.tasks, second.sources["amass_smplh"].up_to_date, second.fingerprint) == (0, 12, first.fingerprint)
+    amass(source, 1, seed=5)
+    assert ingest([source], tmp_path / "store", executor=Serial()).tasks == 1
 
 
 def test_a_shard_that_was_removed_is_made_again(tmp_path, amass, shards):

@@ -55,7 +55,9 @@ def build(root: Path, clips: int, jobs: int) -> list[float]:
     store = open_store(root, create=True, storage=storage)
     tasks = clips // CLIPS_A_TASK
     numbers = iter(range(store.commit * TASKS_A_COMMIT, tasks))
-    seconds = []
+    seconds: list[float] = []
+    if store.commit * TASKS_A_COMMIT >= tasks:
+        return seconds
     committer = Committer(storage, "scale", clock=lambda: 0.0)
     with multiprocessing.get_context("spawn").Pool(jobs) as pool:
         receipts = pool.imap(run_task, ((root, number) for number in numbers), chunksize=4)

@@ -32,8 +32,10 @@ __all__ = ["TABLES", "find_index", "index_in_memory", "open_index", "read_index"
 INDEX_VERSION = 3
 """Part of the file's name: a newer index layout rebuilds, never misreads."""
 KEPT_INDEXES = 4
-_BUILD_MEMORY, _READ_MEMORY = "256MiB", "256MiB"
+_READ_MEMORY = "256MiB"
 """What DuckDB may hold of tables and of work in hand; the rest of it goes to disk."""
+_BUILD_MEMORY = ("256MiB", "1GiB", "4GiB")
+"""The same while an index is built: each more only where the one before turned out too little."""
 _MOST_THREADS = 4
 """Each thread takes memory; these files are small for more."""
 
@@ -112,11 +114,21 @@ def write_index(folder: Path, storage: Storage, state: State) -> Path:
     Raises `OSError` or `duckdb.Error` where it cannot be written, and `StoreError` where a shard cannot be read.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    for memory in _BUILD_MEMORY:
+        try:
+            return _write(folder, storage, state, memory)
+        except duckdb.OutOfMemoryException:
+            if memory == _BUILD_MEMORY[-1]:
+                raise
+    raise AssertionError("the last try either returns or raises")
+
+
+def _write(folder: Path, storage: Storage, state: State, memory: str) -> Path:
     aside = name_aside(folder / "index", suffix=".duckdb")  # DuckDB wants to make the file itself
-    spill = aside.with_suffix(".spill")
     try:
-        with connect_aside(aside) as connection:
-            _build(connection, storage, state, folder)
+        with connect_aside(aside, memory) as connection:
+            with attached(connection, base_index(folder, state)) as based:
+                build_tables(connection, storage, state, based)
             connection.execute("CHECKPOINT")  # closing would write it too, but a full disk is not said then
         with aside.open("rb+") as file:
             os.fsync(file.fileno())
@@ -125,7 +137,7 @@ def write_index(folder: Path, storage: Storage, state: State) -> Path:
     finally:
         for leftover in (aside, aside.with_name(f"{aside.name}.wal")):
             leftover.unlink(missing_ok=True)
-        shutil.rmtree(spill, ignore_errors=True)
+        shutil.rmtree(aside.with_suffix(".spill"), ignore_errors=True)
     fsync_directory(folder)
     _remove_unused(folder, path)
     return path
@@ -133,7 +145,7 @@ def write_index(folder: Path, storage: Storage, state: State) -> Path:
 
 def index_in_memory(storage: Storage, state: State) -> duckdb.DuckDBPyConnection:
     """The same tables in no file, made from the shards alone. Raises `StoreError` where a shard cannot be read."""
-    connection = duckdb.connect(config=_limits(_BUILD_MEMORY, _temporary(secrets.token_hex(8))))
+    connection = duckdb.connect(config=_limits(_BUILD_MEMORY[-1], _temporary(secrets.token_hex(8))))
     build_tables(connection, storage, state, based=False)
     for setting, value in _SHUT_OFF.items():
         connection.execute(f"SET {setting} = {value}")
@@ -165,9 +177,10 @@ def attached(connection: duckdb.DuckDBPyConnection, path: Path | None) -> Iterat
             connection.execute("DETACH base")
 
 
-def connect_aside(path: Path) -> duckdb.DuckDBPyConnection:
-    """A new database of bounded memory, to fill."""
-    return duckdb.connect(path, config=_limits(_BUILD_MEMORY, path.with_suffix(".spill")))
+def connect_aside(path: Path, memory: str = _BUILD_MEMORY[0]) -> duckdb.DuckDBPyConnection:
+    """A new database of bounded memory, to fill. What needs an order says so (ORDER BY)."""
+    config = {**_limits(memory, path.with_suffix(".spill")), "preserve_insertion_order": "false"}
+    return duckdb.connect(path, config=config)
 
 
 def index_folder(storage: Storage) -> Path | None:
@@ -177,11 +190,6 @@ def index_folder(storage: Storage) -> Path | None:
     except FileNotFoundError:
         return None
     return derived_folder(storage, str(about["uuid"])) / "index"
-
-
-def _build(connection: duckdb.DuckDBPyConnection, storage: Storage, state: State, folder: Path) -> None:
-    with attached(connection, base_index(folder, state)) as based:
-        build_tables(connection, storage, state, based)
 
 
 def _limits(memory: str, spill: Path | None) -> dict[str, str | bool | int | float | list[str]]:

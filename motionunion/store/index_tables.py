@@ -94,8 +94,11 @@ def build_tables(connection: duckdb.DuckDBPyConnection, storage: Storage, state:
     """
     load_shards(connection, state)
     load_receipts(connection, storage, state, based)
+    # What is written only to be read once more is not worth compressing.
+    connection.execute("SET force_compression = 'uncompressed'")
     for kind in _COLUMNS:
         _load_live(connection, storage, state, kind, based)
+    connection.execute("RESET force_compression")
     connection.execute(SPLIT_TABLE)
     connection.execute(_INDEX)
     connection.execute("INSERT INTO about VALUES ('fingerprint', ?)", [_fingerprint(connection)])
@@ -138,8 +141,13 @@ def _load_live(connection: duckdb.DuckDBPyConnection, storage: Storage, state: S
     )
     for batch in read_batches(storage, shards, read):
         connection.register("rows_of_shards", batch)
+        # Of the millions that are wanted, those of these shards, lest all of them be hashed for each batch.
         connection.execute(
-            f'INSERT INTO live_{kind} SELECT {values} FROM rows_of_shards SEMI JOIN fresh USING (source, "key", shard)'
+            f"""
+            INSERT INTO live_{kind} SELECT {values} FROM rows_of_shards SEMI JOIN (
+                FROM fresh SEMI JOIN (SELECT DISTINCT shard FROM rows_of_shards) USING (shard)
+            ) USING (source, "key", shard)
+            """
         )
         connection.unregister("rows_of_shards")
     connection.execute("DROP TABLE fresh")

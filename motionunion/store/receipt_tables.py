@@ -48,6 +48,13 @@ _FIRST = """
         PARTITION BY source, "key" ORDER BY commit_number DESC, outcome = 'reject' DESC, receipts_shard DESC
     ) = 1
 """
+# Nearly every key has one receipt; only those of the others are sorted.
+_CONTESTED = """
+    CREATE TEMP TABLE contested AS SELECT source, "key" FROM receipts GROUP BY ALL HAVING count(*) > 1;
+    INSERT INTO arriving FROM receipts SEMI JOIN contested USING (source, "key");
+    DELETE FROM receipts WHERE (source, "key") IN (SELECT (source, "key") FROM contested);
+    DROP TABLE contested;
+"""
 _KNOWN_OF_ARRIVING = """
     INSERT INTO arriving
         SELECT * FROM (FROM receipts UNION ALL FROM behind) AS known
@@ -90,8 +97,8 @@ def load_receipts(connection: duckdb.DuckDBPyConnection, storage: Storage, state
     connection.execute(f"CREATE TABLE receipts {_TABLE}; CREATE TABLE behind {_TABLE}; {_VIEWS}")
     connection.execute(f"CREATE TEMP TABLE arriving {_TABLE}")
     if not (based and _load_on_base(connection, storage, state)):
-        _read(connection, storage, state, "SELECT name FROM shards WHERE kind = 'receipts'")
-        connection.execute(_MERGE)
+        _read(connection, storage, state, "SELECT name FROM shards WHERE kind = 'receipts'", into="receipts")
+        connection.execute(f"{_CONTESTED} {_MERGE}")
     connection.execute("DELETE FROM arriving")
 
 
@@ -131,6 +138,7 @@ def _load_on_base(connection: duckdb.DuckDBPyConnection, storage: Storage, state
         storage,
         state,
         "SELECT name FROM (FROM shards WHERE kind = 'receipts') ANTI JOIN base.shards USING (name, commit_number)",
+        into="arriving",
     )
     ((lost,),) = connection.execute(
         """
@@ -149,14 +157,14 @@ def _load_on_base(connection: duckdb.DuckDBPyConnection, storage: Storage, state
     return True
 
 
-def _read(connection: duckdb.DuckDBPyConnection, storage: Storage, state: State, names: str) -> None:
-    """Read receipts shards into `arriving`."""
+def _read(connection: duckdb.DuckDBPyConnection, storage: Storage, state: State, names: str, into: str) -> None:
+    """Read receipts shards into a table."""
     shards = [state.shards[name] for (name,) in connection.execute(f"{names} ORDER BY name").fetchall()]
     for batch in read_batches(storage, shards, RECEIPTS.names):
         connection.register("rows_of_shards", batch)
         connection.execute(
             f"""
-            INSERT INTO arriving SELECT {_NAMES}, shard, commit_number
+            INSERT INTO {into} SELECT {_NAMES}, shard, commit_number
             FROM rows_of_shards JOIN shards ON shards.name = rows_of_shards.shard
             """
         )

@@ -33,17 +33,23 @@ def cut(*names):
 @pytest.fixture
 def scattered(desk, make_clip, everything_clip):
     """A store of many small runs, with rejects, rows superseded, and a reject over a clip."""
-    names = ["g", "a", "e", "c", "f", "b", "d"]
-    for name in names:
-        desk.commit(
-            desk.receipt(
-                (make_clip(name),), captions=said(name), segments=cut(name), rejects=((f"{name} bad", "truncated"),)
-            )
+    committer = Committer(open_store(desk.path).storage, "made up")
+    runs = [
+        desk.receipt(
+            (make_clip(name),), captions=said(name), segments=cut(name), rejects=((f"{name} bad", "truncated"),)
         )
-    desk.commit(desk.receipt((make_clip("a", seed=1), everything_clip), captions=said("a")))
-    desk.commit(desk.receipt(rejects=(("b", "unreadable"),), stamp="2"))
-    desk.commit(desk.receipt((make_clip("a", source="other"),), source="other"))
-    desk.commit(desk.receipt((make_clip("b", source="other"),), source="other"))
+        for name in ["g", "a", "e", "c", "f", "b", "d"]
+    ]
+    for receipt in (
+        *runs,
+        desk.receipt((make_clip("a", seed=1), everything_clip), captions=said("a")),
+        desk.receipt(rejects=(("b", "unreadable"),), stamp="2"),
+        desk.receipt((make_clip("a", source="other"),), source="other"),
+        desk.receipt((make_clip("b", source="other"),), source="other"),
+    ):
+        committer.add(receipt)
+        committer.flush()
+    committer.close()
     return desk
 
 

@@ -84,6 +84,10 @@ def ingest(
     staff = Staff(engine, jobs, memory)
     if on_error not in ("continue", "fail"):
         raise UsageError(f"--on-error {on_error}: either continue or fail")
+    if engine == "ray":  # other nodes have other working folders
+        paths = [_everywhere(path) for path in paths]
+        store = store if isinstance(store, Store) else _everywhere(store)
+        body_models = None if body_models is None else _everywhere(body_models)
     options = _options(body_models)
     detection = recognise([Path(path) for path in paths], source)
     opened = store if isinstance(store, Store) else open_store(store, create=True)
@@ -158,6 +162,11 @@ def dry_run(
     options = _options(body_models)
     detection = recognise([Path(path) for path in paths], source)
     return look_ahead(detection, store, options, jobs or os.cpu_count() or 1, share)
+
+
+def _everywhere(path: str | Path) -> str | Path:
+    """The path from the root of the file system; a URL as it is."""
+    return path if "://" in str(path) else Path(path).expanduser().absolute()
 
 
 def _options(body_models: str | Path | None) -> ReadOptions:

@@ -20,6 +20,8 @@ _WORTH_A_WORKER = 2 << 20
 
 _PARENT = 400 << 20
 """What the process takes that lists, hands out and commits."""
+_PER_FILE = 1500
+"""What that process takes besides for each file that is yet to be read: its name, its state, its place in a task."""
 _WORKER = 160 << 20
 """What a worker takes that has read nothing yet, and small change."""
 _SMALLEST_SHARE = 384 << 20
@@ -66,17 +68,19 @@ class Staff:
             raise UsageError(
                 f"--memory {memory / 1e6:.0f}MB is too little to read anything; {least:.0f}MB is the least"
             )
-        self._engine, self._jobs, self._memory = engine, jobs, Memory(max(limit, _SMALLEST_SHARE), need)
+        self._engine, self._jobs, self._limit = engine, jobs, limit
 
     def executor(self, tasks: Sequence[Task], progress: Progress) -> Executor:
         """Who does some tasks; `progress` hears where memory makes it fewer than asked for."""
+        files = sum(len(task.files) for task in tasks)
+        memory = Memory(max(self._limit - _PER_FILE * files, _SMALLEST_SHARE), need)
         if self._engine == "ray":
-            return RayTasks(self._jobs, self._memory)
+            return RayTasks(self._jobs, memory)
         if self._engine is None and self._jobs is None and sum(task.size for task in tasks) < _WORTH_A_WORKER:
-            return Serial(self._memory)
+            return Serial(memory)
         wanted = max(1, min(self._jobs or os.cpu_count() or 1, len(tasks)))
-        workers = max(1, min(wanted, self._memory.limit // _SMALLEST_SHARE))
+        workers = max(1, min(wanted, memory.limit // _SMALLEST_SHARE))
         if workers < wanted:
-            progress.note(f"{workers} of {wanted} processes: {self._memory.limit / 1e9:.1f} GB of memory are not enough for "
+            progress.note(f"{workers} of {wanted} processes: {memory.limit / 1e9:.1f} GB of memory are not enough for "
                           "more (--memory)")  # fmt: skip
-        return ProcessPool(workers, self._memory)
+        return ProcessPool(workers, memory)

@@ -107,3 +107,21 @@ def test_a_file_that_needs_more_than_there_is_costs_itself_alone(tmp_path, amass
     assert again.reasons == {"out_of_memory": 1}  # tried again: there may be more memory now
     large.write_bytes(good)
     assert ingest([source], store).fingerprint == ingest([source], tmp_path / "whole").fingerprint
+
+
+def test_what_other_nodes_are_given_is_found_from_any_folder(tmp_path, amass, monkeypatch):
+    pytest.importorskip("ray")
+    amass(tmp_path / "amass", 2)
+    monkeypatch.chdir(tmp_path)
+    given = []
+
+    class Recorder(Serial):
+        def run(self, work, tasks):
+            given.extend(tasks)
+            return super().run(work, tasks)
+
+    ingest(["amass"], "store", engine="ray", executor=Recorder())
+    assert given
+    for task in given:
+        assert task.storage.root == tmp_path / "store"
+        assert all(listed.ref.path.is_absolute() and listed.ref.root.is_absolute() for listed in task.files)

@@ -100,7 +100,7 @@ def test_ray_gets_jobs_and_memory():
     pytest.importorskip("ray")
     engine = staff("ray", 3, 8 * GB, [task_of(MB)], SILENT)
     assert isinstance(engine, RayTasks)
-    assert (engine.jobs, engine.memory.limit) == (3, 8 * GB - staff_module._PARENT)
+    assert (engine.jobs, engine.memory.limit) == (3, 8 * GB - staff_module._PARENT - staff_module._PER_FILE)
 
 
 def test_the_need_of_a_task_grows_with_its_largest_file_first_and_with_all_of_them_a_little():
@@ -109,3 +109,8 @@ def test_the_need_of_a_task_grows_with_its_largest_file_first_and_with_all_of_th
     assert large > 1000 * MB  # text becomes float64, and parts of it
     assert need(task_of(100 * MB, suffix=".NPZ")) < large
     assert need(task_of(100 * MB, suffix=".unheard-of")) > need(task_of(100 * MB, suffix=".npz"))
+
+
+def test_what_the_listing_takes_is_not_given_to_the_workers():
+    few, many = (staff("pool", 2, 4 * GB, [task_of(*[1] * files)] * 2, SILENT).memory.limit for files in (1, 100_000))
+    assert few - many == 2 * 99_999 * staff_module._PER_FILE

@@ -217,11 +217,11 @@ def _collect_derived(store: Store, report: GcReport, progress: Progress) -> None
         if newest.cache_dir.is_dir() and any(newest.cache_dir.iterdir()):
             _clear_unpacked(newest.cache_dir / _UNPACKED, report)
             for folder in stale_features(newest.cache_dir, newest.fingerprint()):
-                if folder.name != _UNPACKED and now - _last_written(folder) >= report.grace_days * _DAY_S:
+                if now - _last_written(folder) >= report.grace_days * _DAY_S:
                     _remove_derived("features", folder, report, progress)
         roots = {newest.derived, *([store.storage.root] if isinstance(store.storage, LocalStorage) else [])}
     for root in roots:
-        for folder in (root, *(root / name for name in ("commits", "checkpoints", "shards", "index"))):
+        for folder in (root, *(root / name for name in ("commits", "checkpoints", "shards", "index", "cache"))):
             for path in folder.glob(f"{TEMPORARY_PREFIX}*"):
                 if now - _last_written(path) > TEMPORARY_IS_OLD_S:
                     _remove_derived("temporary", path, report, progress)
@@ -249,14 +249,16 @@ def _last_written(path: Path) -> float:
 
 def _remove_derived(kind: str, path: Path, report: GcReport, progress: Progress) -> None:
     """Remove a file, or a folder: under another name first, so that none is ever found half there."""
-    files = [path] if path.is_file() else [one for one in path.rglob("*") if one.is_file()]
-    sizes = [one.stat().st_size for one in files]
     try:
+        files = [one for one in (path, *path.rglob("*")) if one.is_file()]
+        sizes = [one.stat().st_size for one in files]
         if not report.dry_run and path.is_dir():
             aside = path.rename(name_aside(path))
             shutil.rmtree(aside)
         elif not report.dry_run:
             path.unlink(missing_ok=True)
+    except FileNotFoundError:
+        return  # another gc was faster
     except PermissionError as error:  # Windows keeps what a reader has open; the next gc removes it
         progress.note(f"{path}: cannot be removed ({error.strerror})")
         return

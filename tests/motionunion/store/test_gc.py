@@ -361,7 +361,7 @@ def test_a_reader_of_a_kept_state_reads_on_while_gc_removes_its_index(desk, make
 
 def test_features_of_another_state_go_after_the_grace(desk, make_clip):
     store = desk.commit(desk.receipt(clips=(make_clip("a"),)))
-    folder = store.cache_dir / "hml263-0123456789"
+    folder = store.cache_dir / "hml263@20-compat-0123456789abcdef"
     folder.mkdir(parents=True)
     for path in (folder / "values.npy", folder):
         if path != folder:
@@ -371,6 +371,17 @@ def test_features_of_another_state_go_after_the_grace(desk, make_clip):
     assert collect_garbage(store, dry_run=True).removed["features"] == {"files": 1, "bytes": 5}
     assert collect_garbage(store).removed["features"] == {"files": 1, "bytes": 5}
     assert list(store.cache_dir.iterdir()) == []
+
+
+def test_what_a_killed_gc_left_of_a_folder_goes_with_the_next(desk, make_clip):
+    store = desk.commit(desk.receipt(clips=(make_clip("a"),)))
+    left = store.cache_dir / ".tmp-0123"
+    left.mkdir(parents=True)
+    (left / "values.npy").write_bytes(b"12345")
+    for path in (left / "values.npy", left):
+        os.utime(path, (time.time() - DAY,) * 2)
+    assert collect_garbage(store).removed == {"temporary": {"files": 1, "bytes": 5}}
+    assert not left.exists()
 
 
 def test_what_a_killed_ingest_unpacked_goes_and_that_of_one_at_work_stays(desk, make_clip):

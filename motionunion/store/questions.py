@@ -69,14 +69,15 @@ class Questions:
         """Ask the index. One that turns out damaged only while it is read is built anew, and asked again."""
         import duckdb
 
-        from motionunion.store.index import is_damage, remove_index
+        from motionunion.store.index import is_damage, remove_index, verify_index
 
         try:
             try:
                 _only_reads(self.connection, query)
                 return ask(self.connection)
             except duckdb.Error as error:
-                if not is_damage(error):
+                # A full disk, on which a large query wants to spill, looks like damage too.
+                if not is_damage(error) or verify_index(self._folder, self._head) is None:
                     raise
                 self.close()
                 remove_index(self._folder, self._head)

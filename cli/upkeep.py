@@ -66,12 +66,17 @@ def merge(
         columns = ("clips", "annotations", "rejects", "dropped", "nothing new", "conflicts", "shards", "MB")
         row = (result.clips, result.annotations, result.rejects, result.dropped, result.equal, result.conflicts,
                result.copied + result.rewritten, f"{result.bytes / 1e6:.1f}")  # fmt: skip
-        note = (
-            "Conflicts are files of which the stores hold different things: `motionunion merge --help` says who wins."
-            if result.conflicts
-            else ""
-        )
-        show_table(f"{result.store}, commit {result.commit}", columns, [row], note=note)
+        notes = []
+        if result.conflicts:
+            notes.append(
+                "Conflicts: the stores hold different things of a file; `motionunion merge --help` says who wins."
+            )
+        if result.awaited:
+            notes.append(
+                f"{result.awaited:,} files of the other stores were set aside there by `motionunion check --repair`, and come "
+                "back when they are ingested again."
+            )
+        show_table(f"{result.store}, commit {result.commit}", columns, [row], note="\n".join(notes))
     _tell_of_damage(result.damage)
 
 

@@ -56,6 +56,9 @@ class MergeResult:
     """Shards made of some rows of others."""
     bytes: int = 0
     """Size of both."""
+    awaited: int = 0
+    """Files of the other stores whose rows a repair there has set aside: there is nothing to copy until they are ingested
+    again."""
     damage: list[dict[str, str]] = field(default_factory=list)
     """Shards of the other stores that cannot be read: `file` and `problem`. What they hold did not come in."""
 
@@ -132,14 +135,26 @@ class _Merging:
         """For each file of which the others know something of use: who wins, and what the others know."""
         known = [ledger.live(addresses) for ledger in (self._committer.ledger, *self._ledgers)]
         for address in addresses:
-            ours, *theirs = (live.get(address) for live in known)
+            ours = self._ours(known[0].get(address))
+            theirs = [self._usable(number, live.get(address)) for number, live in enumerate(known[1:], start=1)]
             verdict = decide([ours, *theirs])
             if verdict is not None:
                 yield address, verdict, theirs
 
+    def _ours(self, live: Live | None) -> Live | None:
+        """What is known here. What a repair has set aside counts as not known: another store may have it."""
+        return None if live is None or any(name not in self._committer.state.shards for name in _names(live)) else live
+
+    def _usable(self, number: int, live: Live | None) -> Live | None:
+        """What another store knows, if it has the rows as well."""
+        return None if live is None or any(self._shard(number, name) is None for name in _names(live)) else live
+
     def _count_wanted(self) -> None:
         """How many rows of each shard are wanted, to see which can be copied whole."""
         for addresses in self._pages():
+            for number, ledger in enumerate(self._ledgers, start=1):
+                live = ledger.live(addresses).values()
+                self.result.awaited += sum(self._usable(number, one) is None for one in live)
             for _, verdict, _ in self._verdicts(addresses):
                 self.result.conflicts += verdict.conflict
                 self.result.equal += not verdict.news
@@ -192,7 +207,7 @@ class _Merging:
         ]
 
         def merged(address: Address, live: Live | None) -> Sequence[Covered] | None:
-            verdict = decide([live, *batch[address][1]])
+            verdict = decide([self._ours(live), *batch[address][1]])
             if verdict is None or not verdict.news:
                 return None  # another writer brought it meanwhile
             if not verdict.store:
@@ -268,6 +283,13 @@ class _Merging:
     def _found_damage(self, number: int, name: str, problem: str) -> None:
         self._damaged.add((number, name))
         self.result.damage.append({"file": f"{self._others[number - 1].url}/{shard_path(name)}", "problem": problem})
+
+
+def _names(live: Live) -> set[str]:
+    """The shards that hold what is live of a file."""
+    holding = live.holding
+    named = [holding.place(kind) for kind in ("clips", "captions", "segments")] if holding is not None else []
+    return {name for name in (live.newest.rejects_shard, *named) if name is not None}
 
 
 def _placing(verdict: Verdict) -> Iterator[tuple[str, Covered]]:

@@ -145,8 +145,11 @@ def test_a_lone_shard_is_left_alone_unless_rows_of_it_are_dead(desk, make_clip):
 
 
 def test_shards_are_cut_near_the_target_and_full_ones_are_not_touched(desk, make_clip):
+    committer = Committer(open_store(desk.path).storage, "made up")
     for number in range(12):
-        desk.commit(desk.receipt((make_clip(f"k{number:02d}", frames=60),)))  # about 20 KB each
+        committer.add(desk.receipt((make_clip(f"k{number:02d}", frames=60),)))  # about 20 KB each
+        committer.flush()
+    committer.close()
     size = open_store(desk.path).state.of_kind("clips")[0].bytes
     target = max(3 * size, 64 << 10)
     compact(desk.path, target=target)
@@ -234,7 +237,9 @@ def test_a_newer_receipt_of_another_writer_is_never_overridden(scattered, make_c
     assert check_store(scattered.path).sound
 
 
-@pytest.mark.parametrize("commits", [1, 2, 3])
+@pytest.mark.parametrize(
+    "commits", [1, pytest.param(2, marks=pytest.mark.slow), pytest.param(3, marks=pytest.mark.slow)]
+)
 def test_killed_between_its_commits_it_is_gone_on_with(scattered, commits, monkeypatch):
     before = open_store(scattered.path).fingerprint()
     real, left = Committer.amend, [commits]

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from motionunion.clip import Caption
 from motionunion.errors import MissingInput, UsageError
 from motionunion.store.check import check_store
+from motionunion.store.commits import write_commit
 from motionunion.store.committer import Committer
 from motionunion.store.compact import compact
 from motionunion.store.drop import drop, undrop
@@ -192,7 +193,36 @@ def test_a_damaged_shard_of_another_store_costs_what_it_holds(desks, make_clip):
     assert check_store(ours.path).sound
 
 
-@pytest.mark.parametrize("keys_at_once", [1, 2])
+def set_aside(desk, key):
+    """Take the shard of a clip out of the list, as a repair does with one that is damaged."""
+    store = open_store(desk.path)
+    [(victim,)] = store.rows(f"SELECT shard FROM clips WHERE key = '{key}'")
+    write_commit(store.storage, store.state, [], [victim], "made up", repaired=True)
+
+
+def test_what_a_repair_set_aside_comes_back_from_another_store(desks, make_clip):
+    ours, one, _ = desks
+    for desk in (ours, one):
+        desk.commit(desk.receipt((make_clip("a"),), captions=said("a")), desk.receipt((make_clip("b"),)))
+    before = open_store(ours.path).fingerprint()
+    set_aside(ours, "a")
+    result = merge([one.path], ours.path)
+    assert (result.clips, result.equal, result.awaited) == (1, 1, 0)
+    assert open_store(ours.path).fingerprint() == before
+    assert check_store(ours.path).sound
+
+
+def test_what_a_repair_of_another_store_set_aside_is_counted_and_left_out(desks, make_clip):
+    ours, one, _ = desks
+    one.commit(one.receipt((make_clip("a"),), captions=said("a")), one.receipt((make_clip("b"),)))
+    set_aside(one, "a")
+    result = merge([one.path], ours.path)
+    assert (result.clips, result.awaited, result.damage) == (1, 1, [])
+    assert keys(open_store(ours.path)) == ["b"]
+    assert check_store(ours.path).sound
+
+
+@pytest.mark.parametrize("keys_at_once", [pytest.param(1, marks=pytest.mark.slow), 2])
 def test_killed_at_any_commit_it_is_gone_on_with(desks, make_clip, monkeypatch, keys_at_once):
     monkeypatch.setattr("motionunion.store.merge._KEYS_AT_ONCE", keys_at_once)
     ours, one, two = desks
@@ -254,6 +284,21 @@ def test_a_copy_that_went_its_own_way_and_a_compacted_store_merge(desk, make_cli
     assert keys(open_store(desk.path)) == ["a", "c", "d"]
 
 
+@pytest.mark.slow
+def test_stores_merge_into_one_on_an_object_store_and_back(desks, make_clip, bucket, tmp_path, monkeypatch):
+    monkeypatch.setenv("MOTIONUNION_CACHE", str(tmp_path / "cache"))
+    ours, one, _ = desks
+    one.commit(one.receipt((make_clip("a"), make_clip("b")), (("r", "truncated"),), said("a")))
+    ours.commit(ours.receipt((make_clip("b"), make_clip("c")), captions=said("b")))
+    place = f"{bucket}/all"
+    merge([one.path, ours.path], place)
+    merge([place], ours.path)
+    assert open_store(place).fingerprint() == open_store(ours.path).fingerprint()
+    assert keys(open_store(place)) == ["a", "b", "c"]
+    assert compact(place).clips == 3
+    assert check_store(place).sound
+
+
 def test_a_store_is_not_merged_into_itself_nor_one_that_is_not_there(desks):
     ours, one, _ = desks
     with pytest.raises(UsageError, match="into itself"):
@@ -273,7 +318,7 @@ def test_the_command_counts_what_came_in(desks, make_clip, capsys):
     assert (shown["clips"], shown["conflicts"], shown["damage"]) == (2, 1, [])
     one.commit(one.receipt((make_clip("a", seed=2),)))
     command(stores=[str(one.path)], store=str(ours.path), as_json=False)
-    assert "Conflicts are files" in capsys.readouterr().out
+    assert "Conflicts: the stores" in capsys.readouterr().out
 
 
 def rows():

@@ -21,8 +21,8 @@ from motionunion.store.commits import FORMAT_VERSION, LATEST, State, commit_name
 from motionunion.store.committer import storage_trouble
 from motionunion.store.location import derived_folder
 from motionunion.store.receipts import Covered, sort_covered
-from motionunion.store.salvage import salvage
-from motionunion.store.shards import Shard, write_shard
+from motionunion.store.salvage import Salvaged, receipts_as_written, salvage
+from motionunion.store.shards import Shard, shard_path, write_shard
 from motionunion.store.storage import LocalStorage, Storage
 
 _TRIES = 100
@@ -73,10 +73,11 @@ def repair_store(path: str | Path, progress: Progress = SILENT) -> RepairReport:
 def _repair(seen: Examination, report: RepairReport) -> None:
     storage = seen.storage
     uuid = seen.uuid or _write_about(seen, report)
-    _remove_derived(derived_folder(storage, uuid), seen, report)
-    given_up = _set_aside(seen, report)
+    derived = derived_folder(storage, uuid)
+    _remove_derived(derived, seen, report)
+    given_up = _set_aside(seen, derived / "index", report)
     if given_up or seen.chain.gaps:
-        _commit(seen, given_up, report)
+        _commit(seen, given_up, derived / "index", report)
     _renew_hint(storage, report)
 
 
@@ -118,7 +119,7 @@ def _remove_derived(folder: Path, seen: Examination, report: RepairReport) -> No
         report.done.append(f"{file}: removed; it is built again when it is next asked for")
 
 
-def _set_aside(seen: Examination, report: RepairReport) -> list[str]:
+def _set_aside(seen: Examination, indexes: Path, report: RepairReport) -> list[str]:
     """Put damaged files into quarantine, and back what can be made again to the byte; the names of those given up."""
     storage, chain = seen.storage, seen.chain
     given_up: list[str] = []
@@ -144,6 +145,10 @@ def _set_aside(seen: Examination, report: RepairReport) -> list[str]:
             if _is_whole(storage, shard):
                 seen.broken.discard(shard.name)  # another writer has made it again
                 continue
+            if shard.kind == "receipts" and _put_receipts_back(storage, chain, indexes, shard):
+                seen.broken.discard(shard.name)
+                report.done.append(f"{file}: made again from the index, byte for byte")
+                continue
             moved = _quarantine(storage, file)
             report.done.append(
                 f"{file}: {f'set aside as {moved}' if moved else 'is missing'}, and taken out of the list"
@@ -163,6 +168,13 @@ def _put_checkpoint_back(storage: Storage, chain: Chain, file: str) -> bool:
         return False
     storage.put(file, data)
     return True
+
+
+def _put_receipts_back(storage: Storage, chain: Chain, indexes: Path, shard: Shard) -> bool:
+    data = receipts_as_written(indexes, chain, shard)
+    if data is not None:
+        storage.put(shard_path(shard.name), data)
+    return data is not None
 
 
 def _is_whole(storage: Storage, shard: Shard) -> bool:
@@ -191,16 +203,17 @@ def _copy_to_quarantine(storage: Storage, file: str) -> str | None:
     return name
 
 
-def _commit(seen: Examination, given_up: list[str], report: RepairReport) -> None:
+def _commit(seen: Examination, given_up: list[str], indexes: Path, report: RepairReport) -> None:
     """Commit what is left, on top of whatever is the newest commit by now."""
     storage = seen.storage
     for _ in range(_TRIES):
         chain = read_chain(storage)
-        found = salvage(storage, chain, seen.broken)
+        found = salvage(storage, chain, seen.broken, indexes)
         added = _write_receipts(storage, found.receipts)
-        removed = sorted(set(chain.shards) - set(found.state.shards))
+        there = {*found.state.shards, *(shard.name for shard in added)}
+        removed = sorted(set(chain.shards) - there)
         gone = {commit_name(number) for number in range(1, chain.newest + 1) if number not in chain.commits}
-        lost = sorted({*chain.lost, *given_up, *gone})
+        lost = sorted({*chain.lost, *given_up, *gone} - set(map(shard_path, there)))
         after = write_commit(storage, found.state, added, removed, "repair", repaired=True, lost=lost)
         if after is None:
             continue  # another writer was first
@@ -209,7 +222,7 @@ def _commit(seen: Examination, given_up: list[str], report: RepairReport) -> Non
             report.done.append(
                 f"{len(found.regained)} shards of commits that cannot be read: found, and taken in again"
             )
-        _tell_of_receipts(seen, found.receipts, report)
+        _tell_of_receipts(seen, found, report)
         _tell_what_is_missing(storage, after, report)
         return
     raise StoreError(f"{storage.url}: other writers committed {_TRIES} times in between; run the same command again")
@@ -226,15 +239,18 @@ def _write_receipts(storage: Storage, receipts: list[Covered]) -> list[Shard]:
     return [shard for shard in written if shard is not None]
 
 
-def _tell_of_receipts(seen: Examination, receipts: list[Covered], report: RepairReport) -> None:
-    if any(name.startswith("receipts-") for name in seen.broken) or seen.chain.gaps:
+def _tell_of_receipts(seen: Examination, found: Salvaged, report: RepairReport) -> None:
+    sources = ", ".join(sorted({one.source for one in found.receipts}))
+    if found.remembered:
+        report.done.append(f"{len(found.receipts)} receipts of {sources}: written again, as the index knew them")
+        return
+    if seen.chain.gaps or any(name.startswith("receipts-") for name in seen.broken & set(seen.chain.shards)):
         report.lost.append(
-            "what only the lost receipts or commits said: clips that `motionunion drop` took out by them are back, and must be "
+            "what only the lost receipts or commits said: clips that `motionunion drop` took out by them may be back, and must be "
             "dropped again"
         )
-    if receipts:
-        sources = ", ".join(sorted({one.source for one in receipts}))
-        report.done.append(f"{len(receipts)} receipts: made from the rows that they spoke of ({sources})")
+    if found.receipts:
+        report.done.append(f"{len(found.receipts)} receipts of {sources}: made from the rows that they spoke of")
         report.next.append(f"motionunion ingest PATH, with the folders of {sources}: reads those files again")
 
 

@@ -1,17 +1,20 @@
 """From what is left of a store to the state that it can stand on.
 
 Two sorts of thing may be gone. A commit that cannot be read: what it added lies in `shards/` under names that no other
-commit knows, and its receipts shards say which rows of which shards count. And a receipts shard: then rows are there of
-which nothing says that they count; each shows the file that it came from, and a receipt without a stamp is made of them,
-so that the clip stays and the next ingest reads the file again.
+commit knows, and its receipts shards say which rows of which shards count. And a receipts shard: an index of that very
+commit holds every receipt that counts. Where there is none, rows are there of which nothing says that they count; each
+shows the file that it came from, and a receipt without a stamp is made of them, so that the clip stays and the next
+ingest reads the file again.
 """
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -20,16 +23,18 @@ import pyarrow.parquet as pq
 
 from motionunion.digest import sha256_hex
 from motionunion.store.chain import Chain
-from motionunion.store.check_rows import hold_rows, load_live
+from motionunion.store.check_rows import damaged_indexes, hold_rows, load_live
 from motionunion.store.check_shards import ROWS, check_shard, rows_by_key
 from motionunion.store.commits import State, commit_name
+from motionunion.store.index import find_index, read_index
 from motionunion.store.ledger import Ledger
-from motionunion.store.receipts import Covered
-from motionunion.store.schema import SCHEMAS, rows_digest
-from motionunion.store.shards import Shard, footer_sha256, read_columns, read_rows, shard_path
+from motionunion.store.receipts import Covered, sort_covered
+from motionunion.store.schema import RECEIPTS, SCHEMAS, rows_digest
+from motionunion.store.shards import Shard, ShardWriter, footer_sha256, read_columns, read_rows, shard_path
 from motionunion.store.storage import Entry, Storage
 
 _NAME = re.compile(rf"({'|'.join(SCHEMAS)})-.+-([0-9a-f]{{64}})\.parquet")
+_RECEIPT = ", ".join(f'"{name}"' for name in RECEIPTS.names)
 _SHARD_COLUMNS = ("clips_shard", "captions_shard", "segments_shard", "rejects_shard")
 
 
@@ -42,27 +47,64 @@ class Salvaged:
     regained: list[str] = field(default_factory=list)
     """Shards of commits that cannot be read, found by their receipts."""
     receipts: list[Covered] = field(default_factory=list)
-    """Made from rows whose receipts are gone."""
+    """To be written again, in place of those that are gone."""
+    remembered: bool = False
+    """Whether they are the very ones, from an index; else they are made from the rows that they spoke of."""
 
 
-def salvage(storage: Storage, chain: Chain, broken: set[str]) -> Salvaged:
-    """The newest state that is left when some shards are.
+def salvage(storage: Storage, chain: Chain, broken: set[str], indexes: Path) -> Salvaged:
+    """The newest state that is left when some shards are gone.
 
     Args:
         storage: Where.
         chain: What its commits say.
         broken: Names of shards that are damaged or missing.
+        indexes: Folder of index files.
     """
     standing = chain.standing
     whole = {name: shard for name, shard in standing.shards.items() if name not in broken}
     state = replace(standing, shards=whole, since={name: standing.since[name] for name in whole})
-    receipts_are_gone = any(name.startswith("receipts-") for name in broken & set(standing.shards))
+    receipts_are_gone = {name for name in broken & set(standing.shards) if name.startswith("receipts-")}
     found = Salvaged(state=state)
     if chain.gaps:
         _regain(storage, chain, found)
-    if chain.gaps or receipts_are_gone:
+    remembered = _receipts_from_index(indexes, chain, receipts_are_gone)
+    if remembered is not None:
+        found.receipts, found.remembered = remembered, True
+    elif chain.gaps or receipts_are_gone:
         found.receipts = _receipts_from_rows(storage, found.state)
     return found
+
+
+def receipts_as_written(indexes: Path, chain: Chain, shard: Shard) -> bytes | None:
+    """The very bytes of a receipts shard, from an index of the newest commit; None where it does not hold all of its rows."""
+    rows = _ask_index(indexes, chain, f"SELECT {_RECEIPT} FROM live WHERE receipts_shard = ?", shard.name)
+    writer = ShardWriter("receipts")
+    for one in sort_covered(rows or []):
+        writer.add(one.to_row())
+    data = writer.finish()
+    return data if sha256_hex(data) == shard.sha256 else None
+
+
+def _receipts_from_index(indexes: Path, chain: Chain, gone: set[str]) -> list[Covered] | None:
+    """What was live of some receipts shards, if an index of the newest commit is there and whole.
+
+    A key comes with all that is known of it: written anew, what it holds must not look newer than a reject that came later.
+    """
+    query = f"""
+        SELECT {_RECEIPT} FROM live SEMI JOIN (FROM live WHERE list_contains(?, receipts_shard)) USING (source, "key")
+    """
+    return _ask_index(indexes, chain, query, sorted(gone)) if gone else None
+
+
+def _ask_index(indexes: Path, chain: Chain, query: str, asked: object) -> list[Covered] | None:
+    """Receipts from the index of the newest commit (`live`: all that count); None where there is none that is whole."""
+    path = None if chain.state is None else find_index(indexes, chain.state.head)
+    if path is None or path.name in dict(damaged_indexes(indexes)):
+        return None
+    with contextlib.closing(read_index(path)) as index:
+        rows = index.execute(f"WITH live AS (FROM receipts UNION ALL FROM behind) {query}", [asked]).fetchall()
+    return [Covered(**dict(zip(RECEIPTS.names, row, strict=True))) for row in rows]
 
 
 def _regain(storage: Storage, chain: Chain, found: Salvaged) -> None:
@@ -171,11 +213,16 @@ def _receipts_from_rows(storage: Storage, state: State) -> list[Covered]:
         answer = connection.execute(_UNSPOKEN)
         columns = [str(column[0]) for column in answer.description or ()]
         found = [dict(zip(columns, row, strict=True)) for row in answer.fetchall()]
+        refused = connection.execute(f"SELECT {_RECEIPT} FROM newest WHERE outcome = 'reject'").fetchall()
     by_file: dict[tuple[str, str], dict[str, dict[str, Any]]] = defaultdict(dict)
     for row in found:
         by_file[row["source"], row["key"]][row["kind"]] = row
     texts = _Annotations(storage, state, found)
-    return [_covered(source, key, kinds, texts) for (source, key), kinds in by_file.items()]
+    made = [_covered(source, key, kinds, texts) for (source, key), kinds in by_file.items()]
+    holding = {one.address for one in made if one.outcome != "reject"}
+    # A reject that came later stays the newer one.
+    later = (Covered(**dict(zip(RECEIPTS.names, row, strict=True))) for row in refused)
+    return [*made, *(one for one in later if one.address in holding)]
 
 
 class _Annotations:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from motionunion.clip import Clip
 from motionunion.errors import StoreError
@@ -14,12 +15,13 @@ from motionunion.store.schema import row_content, row_to_clip
 from motionunion.store.shards import open_shard, shard_path, table_rows
 from motionunion.store.storage import Storage
 
-ADDRESS_COLUMNS = 'shard, s.bytes, s.footer_sha256, row_group, "row", clip_id, content'
+SHARD_COLUMNS = "shards.bytes, shards.footer_sha256"
+ROW_COLUMNS = 'row_group, "row", clip_id, content'
 
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where the index says that a clip lies, and what it is. Its fields are `ADDRESS_COLUMNS`."""
+    """Where the index says that a clip lies, and what it is: shard, `SHARD_COLUMNS`, `ROW_COLUMNS`."""
 
     shard: str
     bytes: int
@@ -42,7 +44,7 @@ def read_clips_at(storage: Storage, addresses: Iterable[Address]) -> Iterator[Cl
                 yield from _of_group(f"{storage.url}/{shard_path(name)}", file, group, list(wanted))
 
 
-def _of_group(where: str, file: pa.parquet.ParquetFile, group: int, wanted: list[Address]) -> Iterator[Clip]:
+def _of_group(where: str, file: pq.ParquetFile, group: int, wanted: list[Address]) -> Iterator[Clip]:
     table = file.read_row_group(group, use_threads=False) if group < file.num_row_groups else None
     if table is None or wanted[-1].row >= table.num_rows:
         raise _not_there(where, wanted[-1])

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 
 import duckdb
+import pyarrow as pa
 
 from motionunion.splits import SPLIT_TABLE
 from motionunion.store.commits import State
@@ -54,6 +55,7 @@ _OF_PROVENANCE = {"licence": "licence", "file": "file", "file_sha256": "sha256",
 _ADDED = {"shard", "position"}
 """Columns that shards do not have: which one a row lies in, and where."""
 
+# `places` is sorted by id: to look for one clip in it, DuckDB reads a block or two.
 _INDEX = """
     CREATE TABLE clips AS
         SELECT clip_id, uid, source, "key", "group", split, official_split, fps_num, fps_den,
@@ -63,6 +65,7 @@ _INDEX = """
         FROM live_clips AS live JOIN split_of_group USING ("group") JOIN shards ON shards.name = shard
             LEFT JOIN (SELECT uid, count(*) AS caption_count FROM live_captions GROUP BY uid) USING (uid)
         ORDER BY source, "key", clip_id;
+    CREATE TABLE places AS SELECT clip_id, rowid AS place FROM clips ORDER BY clip_id;
     CREATE TABLE captions AS
         SELECT clip_id, uid, text, tokens, start_s, end_s, layer, segment, generator, said.source, said."key", position
         FROM live_captions AS said LEFT JOIN (SELECT clip_id, uid FROM live_clips) USING (uid)
@@ -151,6 +154,7 @@ def _load_live(connection: duckdb.DuckDBPyConnection, storage: Storage, state: S
         )
         connection.unregister("rows_of_shards")
     connection.execute("DROP TABLE fresh")
+    pa.default_memory_pool().release_unused()
 
 
 def _live(of: str, kind: str) -> str:

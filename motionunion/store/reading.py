@@ -14,9 +14,9 @@ from motionunion.store.storage import LocalStorage, Storage
 
 _THREADS_LOCAL, _THREADS_REMOTE = 4, 16
 """A local read is work for a core; a remote one is mostly waiting."""
-_AHEAD = 32
+_AHEAD = 16
 """Shards that wait to be taken, at most: memory stays bounded however many there are."""
-_BATCH_ROWS = 1 << 15
+_BATCH_ROWS = 1 << 14
 _VALUES = "clips"
 """The kind of which only some columns are read: the others are small, are read whole, and are held against their hash."""
 

@@ -108,16 +108,18 @@ def _show_check(store: str, report: CheckReport) -> None:
 
 
 def _check_notes(report: CheckReport) -> list[str]:
-    notes = [f"{one['files']:,} files of {one['source']} have no rows here: {one['how']}." for one in report.awaited]
+    notes = [
+        f"Files of {one['source']} whose rows are not here: {one['files']:,}. {one['how']}." for one in report.awaited
+    ]
     for found, what in (
-        (report.history, "files of older states that a repair gave up"),
-        (report.quarantined, "files in quarantine/; delete them when they are of no more use"),
-        (report.dangling, "files that no kept state needs (motionunion gc removes them)"),
-        (report.strays, "files that do not belong to a store"),
+        (report.history, "Files of older states that a repair gave up"),
+        (report.quarantined, "In quarantine/, to be deleted when of no more use"),
+        (report.dangling, "Needed by no kept state; `motionunion gc` removes them"),
+        (report.strays, "Not files of a store"),
     ):
         if found:
             some = ", ".join(found[:3]) + (", ..." if len(found) > 3 else "")
-            notes.append(f"{len(found):,} {what}: {some}")
+            notes.append(f"{what} ({len(found):,}): {some}")
     return notes
 
 

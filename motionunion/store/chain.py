@@ -128,7 +128,7 @@ def _take_unreadable(storage: Storage, chain: Chain, number: int, error: StoreEr
     if beyond:  # nothing but the hint knows of it
         chain.problems.append(Problem("commit", LATEST, f"names commit {number}, which is gone: {name} is missing"))
     else:
-        chain.problems.append(Problem("commit", name, str(error)))
+        chain.problems.append(Problem("commit", name, str(error).removeprefix(f"{name}: ")))
 
 
 def _refuse_newer_format(storage: Storage, name: str, error: StoreError) -> None:
@@ -203,7 +203,7 @@ def _hold_against_checkpoint(storage: Storage, chain: Chain, commit: dict[str, A
     except StoreError as error:
         if needed:
             kind = "no access" if isinstance(error.__cause__, PermissionError) else "checkpoint"
-            chain.problems.append(Problem(kind, file, str(error)))
+            chain.problems.append(Problem(kind, file, str(error).removeprefix(f"{file}: ")))
         if commit["repaired"]:
             chain.gaps.append(number)  # what it says beyond its own changes is known from here alone
         elif needed and not chain.gaps:
@@ -216,4 +216,8 @@ def _hold_against_checkpoint(storage: Storage, chain: Chain, commit: dict[str, A
 
 
 def _words(error: OSError | StoreError) -> str:
-    return str(error) if isinstance(error, StoreError) else f"cannot be read ({error.strerror or error})"
+    return (
+        str(error).removeprefix(f"{LATEST}: ")
+        if isinstance(error, StoreError)
+        else f"cannot be read ({error.strerror or error})"
+    )

@@ -163,7 +163,7 @@ def _check_about(path: str | Path, storage: Storage, report: CheckReport) -> str
         report.found(Problem("store.json", ABOUT, "missing, though there are commits"))
         return None
     except StoreError as error:
-        report.found(Problem("store.json", ABOUT, str(error)))
+        report.found(Problem("store.json", ABOUT, str(error).removeprefix(f"{ABOUT}: ")))
         return None
     except OSError as error:
         raise StoreError(f"{storage.url}/{ABOUT}: cannot be read ({error.strerror or error})") from error

@@ -110,9 +110,9 @@ def awaited(connection: duckdb.DuckDBPyConnection) -> list[Awaited]:
     """Files whose live receipts name a shard that is not in the state, per source and way back (after `load_live`)."""
     found: list[Awaited] = []
     for source, imported, refused, files in connection.execute(_AWAITED).fetchall():
-        how = "ingest the folder that they came from again"
+        how = "motionunion ingest PATH, with the folder that they came from, reads exactly these tasks again"
         if imported:
-            how = "import the annotations again"
+            how = "motionunion captions import, with the same file, brings them back"
         elif refused:
             how = "lost for good unless the files can be read again: what is there now was refused"
         found.append({"source": source, "files": files, "how": how})

@@ -262,7 +262,7 @@ def _tell_what_is_missing(storage: Storage, state: State, report: RepairReport) 
     with duckdb.connect() as connection:
         load_live(connection, storage, state)
         for one in awaited(connection):
-            report.next.append(f"{one['files']} files of {one['source']} whose rows were set aside: {one['how']}")
+            report.next.append(f"files of {one['source']} whose rows were set aside ({one['files']:,}): {one['how']}")
 
 
 def _renew_hint(storage: Storage, report: RepairReport) -> None:

@@ -196,7 +196,7 @@ def test_a_repaired_store_is_sound_and_says_what_brings_the_rest_back(amass: Pat
     checked = answer("check", *store)
     assert checked["sound"] is True
     assert checked["awaited"][0]["files"] == 2
-    assert "have no rows here" in call("check", *store)
+    assert "whose rows are not here" in call("check", *store)
     call("ingest", amass, "--jobs", 1, *store, code=3)
     assert answer("stats", *store)["fingerprint"] == before
     assert answer("check", *store)["awaited"] == []

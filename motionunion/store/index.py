@@ -85,10 +85,6 @@ def find_index(folder: Path, head: Head) -> Path | None:
     return next(_files(folder, head), None)
 
 
-def index_path(folder: Path, head: Head) -> Path:
-    return find_index(folder, head) or folder / f"{_stem(head)}.duckdb"
-
-
 def remove_index(folder: Path, head: Head) -> None:
     """Remove a commit's index files. Raises `OSError` where that is not allowed."""
     for path in _files(folder, head):
@@ -114,13 +110,10 @@ def write_index(folder: Path, storage: Storage, state: State) -> Path:
     Raises `OSError` or `duckdb.Error` where it cannot be written, and `StoreError` where a shard cannot be read.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    for memory in _BUILD_MEMORY:
-        try:
+    for memory in _BUILD_MEMORY[:-1]:
+        with contextlib.suppress(duckdb.OutOfMemoryException):
             return _write(folder, storage, state, memory)
-        except duckdb.OutOfMemoryException:
-            if memory == _BUILD_MEMORY[-1]:
-                raise
-    raise AssertionError("the last try either returns or raises")
+    return _write(folder, storage, state, _BUILD_MEMORY[-1])
 
 
 def _write(folder: Path, storage: Storage, state: State, memory: str) -> Path:

@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-import duckdb
 import pyarrow as pa
 
 from motionunion.store.commits import State
@@ -37,14 +36,6 @@ _NAMED = """
 """
 """How often each shard is named by what is live."""
 _OF_ARRIVING = '(SELECT * FROM {table} SEMI JOIN arriving USING (source, "key"))'
-
-
-LIVE_TABLES = "SELECT 1"
-
-
-def load_covered(connection: duckdb.DuckDBPyConnection, storage: Storage, state: State) -> None:
-    load_shards(connection, state)
-    load_receipts(connection, storage, state, based=False)
 
 
 class Ledger:

@@ -247,7 +247,7 @@ def test_a_few_sequences(desk, make_clip):
     run_state_machine_as_test(
         _machine(desk, make_clip),
         settings=settings(
-            max_examples=3, stateful_step_count=6, deadline=None, suppress_health_check=_QUIET, derandomize=True
+            max_examples=2, stateful_step_count=5, deadline=None, suppress_health_check=_QUIET, derandomize=True
         ),
     )
 

@@ -25,10 +25,11 @@ from motionunion.ingest.task import refuse, run_task
 from motionunion.progress import SILENT, Progress
 from motionunion.sources import ReadOptions
 from motionunion.sources.detect import recognise
-from motionunion.store.committer import Committer, storage_trouble
+from motionunion.store.committer import Committer
 from motionunion.store.receipts import Receipt
 from motionunion.store.storage import LocalStorage
 from motionunion.store.store import Store, open_store
+from motionunion.store.trouble import storage_trouble
 
 OnError = Literal["continue", "fail"]
 _REASONS_SHOWN = 3

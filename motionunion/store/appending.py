@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 
 from motionunion.clip import Caption, Segment
 from motionunion.digest import canonical_json, sha256_hex
-from motionunion.store.committer import Committer, storage_trouble
+from motionunion.store.committer import Committer
 from motionunion.store.receipts import Covered, Receipt
 from motionunion.store.schema import annotation_rows, rows_digest
 from motionunion.store.shards import write_shard
 from motionunion.store.storage import Storage
+from motionunion.store.trouble import storage_trouble
 
 
 def append(

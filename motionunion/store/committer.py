@@ -6,7 +6,6 @@ receipt names any more goes out, in one commit. Another writer who commits first
 
 from __future__ import annotations
 
-import errno
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
@@ -20,6 +19,7 @@ from motionunion.store.ledger import Ledger
 from motionunion.store.receipts import Covered, Live, Receipt, sort_covered
 from motionunion.store.shards import Shard, shard_path, write_shard
 from motionunion.store.storage import Storage
+from motionunion.store.trouble import reading_trouble, storage_trouble
 
 COMMIT_EVERY_S = 30.0
 _TRIES = 100
@@ -40,8 +40,11 @@ class Committer:
 
     def __init__(self, storage: Storage, note: str, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._storage, self._note, self._clock = storage, note, clock
-        self.state = read_state(storage)
-        self.ledger = Ledger(storage, self.state)
+        try:
+            self.state = read_state(storage)
+            self.ledger = Ledger(storage, self.state)
+        except OSError as error:
+            raise reading_trouble(storage.url, error) from error
         self._waiting: list[Receipt] = []
         self._there: dict[str, bool] = {}
         self._outdated = False
@@ -234,20 +237,3 @@ def _tell_of(gone: set[str], storage: Storage) -> None:
             f"{storage.url}/{shard_path(min(gone))}: was removed before it was committed ({len(gone)} such; does `motionunion gc` "
             "run here with a very short --grace?); run the same command again, what is missing is made again"
         )
-
-
-def storage_trouble(url: str, error: OSError, committed: int) -> StoreError:
-    """What to tell a person when the store's disk (or a remote store) refuses, by kind of refusal."""
-    goes_on = f"Everything up to commit {committed} is safe; run the same command again to go on from there."
-    if "://" in url:
-        return StoreError(f"{url}: {error.strerror or error or type(error).__name__}. {goes_on}")
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return StoreError(
-            f"{url}: the disk is full. {goes_on} Make room first, or put the store elsewhere with --store."
-        )
-    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return StoreError(
-            f"{url}: no permission to write ({error.strerror}). {goes_on} Change the folder's owner or mode first, or "
-            "put the store elsewhere with --store."
-        )
-    return StoreError(f"{url}: {error.strerror or error or type(error).__name__}. {goes_on}")

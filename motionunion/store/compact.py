@@ -14,11 +14,12 @@ from pathlib import Path
 
 from motionunion.errors import UsageError
 from motionunion.progress import SILENT, Progress
-from motionunion.store.committer import Committer, storage_trouble
+from motionunion.store.committer import Committer
 from motionunion.store.receipts import Covered, Live
 from motionunion.store.regroup import ShardDamage, Take, regroup
 from motionunion.store.shards import Shard
 from motionunion.store.store import Store, open_store
+from motionunion.store.trouble import storage_trouble
 
 TARGET_BYTES = 128 << 20
 SMALLEST_TARGET = 64 << 10

@@ -13,9 +13,10 @@ from pathlib import Path
 import pyarrow as pa
 
 from motionunion.errors import UsageError
-from motionunion.store.committer import Committer, storage_trouble
+from motionunion.store.committer import Committer
 from motionunion.store.receipts import Covered, Live
 from motionunion.store.store import Store, open_store
+from motionunion.store.trouble import storage_trouble
 
 _Rule = Callable[[tuple[str, str], Live | None], Sequence[Covered] | None]
 _AT_ONCE = 1 << 16

@@ -107,7 +107,7 @@ def collect_garbage(
     if not (math.isfinite(grace_days) and grace_days >= 0):
         raise UsageError(f"grace of {grace_days:g} days: is a number of days, 0 or more")
     report = GcReport(store=store.url, dry_run=dry_run, grace_days=grace_days, commit=store.commit)
-    from motionunion.store.committer import storage_trouble
+    from motionunion.store.trouble import storage_trouble
 
     try:
         if store.commit:

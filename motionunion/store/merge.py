@@ -14,13 +14,14 @@ from pathlib import Path
 from motionunion.digest import sha256_hex
 from motionunion.errors import UsageError
 from motionunion.progress import SILENT, Progress
-from motionunion.store.committer import Committer, storage_trouble
+from motionunion.store.committer import Committer
 from motionunion.store.ledger import Ledger
 from motionunion.store.merge_rules import Verdict, decide
 from motionunion.store.receipts import Covered, Live
 from motionunion.store.regroup import ShardDamage, Take, regroup
 from motionunion.store.shards import Shard, shard_path
 from motionunion.store.store import Store, open_store
+from motionunion.store.trouble import storage_trouble
 
 _KINDS = ("clips", "captions", "segments", "rejects")
 _KEYS_AT_ONCE = 1 << 14

@@ -18,12 +18,12 @@ from motionunion.store.chain import Chain, read_chain
 from motionunion.store.check import ABOUT, QUARANTINE, CheckReport, Examination, examine
 from motionunion.store.checkpoints import encode_checkpoint
 from motionunion.store.commits import FORMAT_VERSION, LATEST, State, commit_name, seal, write_commit, write_hint
-from motionunion.store.committer import storage_trouble
 from motionunion.store.location import derived_folder
 from motionunion.store.receipts import Covered, sort_covered
 from motionunion.store.salvage import Salvaged, receipts_as_written, salvage
 from motionunion.store.shards import Shard, shard_path, write_shard
 from motionunion.store.storage import LocalStorage, Storage
+from motionunion.store.trouble import storage_trouble
 
 _TRIES = 100
 

@@ -24,9 +24,10 @@ from motionunion.store.commits import (
     seal,
     unseal,
 )
-from motionunion.store.location import derived_folder, storage_at
+from motionunion.store.location import derived_folder, refuse_unsafe_place, storage_at
 from motionunion.store.questions import Questions
 from motionunion.store.storage import LocalStorage, Storage
+from motionunion.store.trouble import reading_trouble, storage_trouble
 
 if TYPE_CHECKING:
     import polars
@@ -67,13 +68,16 @@ def open_store(
                 "files"
             ) from None
         about = _create(kept)
-    except PermissionError as error:
-        raise StoreError(f"{kept.url}: no permission to read this store ({error.strerror})") from error
+    except OSError as error:
+        raise reading_trouble(kept.url, error) from error
     if about["format"] not in READABLE_FORMATS:
         raise StoreError(
             f"{kept.url}: store format {about['format']}; this version reads up to format {FORMAT_VERSION}"
         )
-    return Store(kept, str(about["uuid"]), read_head(kept, at))
+    try:
+        return Store(kept, str(about["uuid"]), read_head(kept, at))
+    except OSError as error:
+        raise reading_trouble(kept.url, error) from error
 
 
 def refuse_other_files(storage: Storage) -> None:
@@ -88,13 +92,12 @@ def refuse_other_files(storage: Storage) -> None:
 
 
 def _create(storage: Storage) -> dict[str, Any]:
-    from motionunion.store.committer import storage_trouble
-
     try:
         refuse_other_files(storage)
         if isinstance(storage, LocalStorage):
             for folder in _FOLDERS:
                 (storage.root / folder).mkdir(parents=True, exist_ok=True)
+        refuse_unsafe_place(storage)
         storage.put_if_absent(_ABOUT, seal({"format": FORMAT_VERSION, "uuid": str(uuid.uuid4())}))
         return unseal(_ABOUT, storage.get(_ABOUT))  # another process may have been first
     except OSError as error:
@@ -146,7 +149,10 @@ class Store:
     @cached_property
     def state(self) -> State:
         """All shards of the commit."""
-        return read_state(self.storage, self.head.number)
+        try:
+            return read_state(self.storage, self.head.number)
+        except OSError as error:
+            raise reading_trouble(self.url, error) from error
 
     @property
     def cache_dir(self) -> Path:

@@ -7,9 +7,10 @@ import pytest
 from motionunion.clip import Caption
 from motionunion.errors import StoreError
 from motionunion.store.check import check_store
-from motionunion.store.committer import Committer, storage_trouble
+from motionunion.store.committer import Committer
 from motionunion.store.storage import LocalStorage
 from motionunion.store.store import open_store
+from motionunion.store.trouble import storage_trouble
 
 
 def keys(store):

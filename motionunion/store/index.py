@@ -34,7 +34,7 @@ INDEX_VERSION = 3
 KEPT_INDEXES = 4
 _READ_MEMORY = "256MiB"
 """What DuckDB may hold of tables and of work in hand; the rest of it goes to disk."""
-_BUILD_MEMORY = ("256MiB", "1GiB", "4GiB")
+_BUILD_MEMORY = ("224MiB", "1GiB", "4GiB")
 """The same while an index is built: each more only where the one before turned out too little."""
 _MOST_THREADS = 4
 """Each thread takes memory; these files are small for more."""

@@ -26,6 +26,7 @@ from motionunion.progress import SILENT, Progress
 from motionunion.sources import ReadOptions
 from motionunion.sources.detect import recognise
 from motionunion.store.committer import Committer
+from motionunion.store.location import from_home
 from motionunion.store.receipts import Receipt
 from motionunion.store.storage import LocalStorage
 from motionunion.store.store import Store, open_store
@@ -105,7 +106,7 @@ def ingest(
             committer,
             result,
             progress,
-            opened.cache_dir / UNPACKED if scratch is None else Path(scratch).expanduser(),
+            opened.cache_dir / UNPACKED if scratch is None else from_home(scratch),
             source=source,
             share=share,
             stop=on_error == "fail",
@@ -167,13 +168,13 @@ def dry_run(
 
 def _everywhere(path: str | Path) -> str | Path:
     """The path from the root of the file system; a URL as it is."""
-    return path if "://" in str(path) else Path(path).expanduser().absolute()
+    return path if "://" in str(path) else from_home(path).absolute()
 
 
 def _options(body_models: str | Path | None) -> ReadOptions:
     if body_models is None:
         return ReadOptions()
-    return ReadOptions(body_models=existing_folder(Path(body_models).expanduser()))
+    return ReadOptions(body_models=existing_folder(from_home(body_models)))
 
 
 def _committer(store: Store, paths: Sequence[str | Path]) -> Committer:

@@ -25,13 +25,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from motionunion.archives.scratch import clear_abandoned
+from motionunion.archives.scratch import UNPACKED, clear_abandoned
 from motionunion.digest import TEMPORARY_PREFIX, name_aside
 from motionunion.errors import StoreError, UsageError
 from motionunion.progress import SILENT, Progress
 from motionunion.store.commits import LATEST, State, read_commit, write_commit, write_hint
 from motionunion.store.kept import Kept, commit_times, files_named_since, read_kept
-from motionunion.store.storage import TEMPORARY_IS_OLD_S, Entry, LocalStorage, Storage
+from motionunion.store.storage import FOLDERS, TEMPORARY_IS_OLD_S, Entry, LocalStorage, Storage
+from motionunion.store.trouble import storage_trouble
 
 if TYPE_CHECKING:
     from motionunion.store.store import Store
@@ -40,8 +41,6 @@ GRACE_DAYS = 14.0
 _DAY_S = 86400.0
 _TRIES = 100
 _LOOK_AGAIN_EVERY = 256
-_UNPACKED = "unpacked"
-"""Folder in a store's cache where ingest unpacks archives."""
 _OURS = {
     "shards/": re.compile(r"shards/([a-z]+)-[^/]*-[0-9a-f]{64}\.parquet"),
     "checkpoints/": re.compile(r"(checkpoint)s/[0-9]{20}-[0-9a-f]{64}\.parquet"),
@@ -107,8 +106,6 @@ def collect_garbage(
     if not (math.isfinite(grace_days) and grace_days >= 0):
         raise UsageError(f"grace of {grace_days:g} days: is a number of days, 0 or more")
     report = GcReport(store=store.url, dry_run=dry_run, grace_days=grace_days, commit=store.commit)
-    from motionunion.store.trouble import storage_trouble
-
     try:
         if store.commit:
             _collect_files(store.storage, report, progress)
@@ -215,13 +212,13 @@ def _collect_derived(store: Store, report: GcReport, progress: Progress) -> None
             if number != last:
                 _remove_derived("index", path, report, progress)
         if newest.cache_dir.is_dir() and any(newest.cache_dir.iterdir()):
-            _clear_unpacked(newest.cache_dir / _UNPACKED, report)
+            _clear_unpacked(newest.cache_dir / UNPACKED, report)
             for folder in stale_features(newest.cache_dir, newest.fingerprint()):
                 if now - _last_written(folder) >= report.grace_days * _DAY_S:
                     _remove_derived("features", folder, report, progress)
         roots = {newest.derived, *([store.storage.root] if isinstance(store.storage, LocalStorage) else [])}
     for root in roots:
-        for folder in (root, *(root / name for name in ("commits", "checkpoints", "shards", "index", "cache"))):
+        for folder in (root, *(root / name for name in FOLDERS)):
             for path in folder.glob(f"{TEMPORARY_PREFIX}*"):
                 if now - _last_written(path) > TEMPORARY_IS_OLD_S:
                     _remove_derived("temporary", path, report, progress)

@@ -78,7 +78,7 @@ def read_kept(storage: Storage, times: Mapping[int, float], limit: float) -> Kep
     for commit in read_commits(storage, range(last, 0, -1)):
         if isinstance(commit, StoreError):
             raise StoreError(
-                f"{commit} Nothing was deleted: what the states from commit {horizon} on need cannot be known. Where they "
+                f"{commit}. Nothing was deleted: what the states from commit {horizon} on need cannot be known. Where they "
                 "are not wanted any more, a shorter --grace gives them up."
             )
         if parent not in (None, commit["digest"]):

@@ -19,7 +19,7 @@ def storage_at(path: str | Path) -> Storage:
     Asks no server, and needs no folder to be there.
 
     Raises:
-        UsageError: If a URL has a scheme that no store can have, or names no bucket.
+        UsageError: If a URL has a scheme that no store can have, or names no bucket; or a path a home that is not there.
     """
     text = str(path)
     if re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", text):
@@ -28,7 +28,17 @@ def storage_at(path: str | Path) -> Storage:
         return ObjectStorage(text)
     if re.match(r"(s3|gs|az):/", text):
         raise UsageError(f"{text}: a URL has two slashes behind the colon (pathlib.Path takes one away: pass a str)")
-    return LocalStorage(Path(path).expanduser())
+    return LocalStorage(from_home(path))
+
+
+def from_home(path: str | Path) -> Path:
+    """A path that may begin with `~`, in full. Raises `UsageError` where that home folder is not known."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:  # no such user; or one without a name, as in some containers, and $HOME is not set
+        raise UsageError(
+            f"{path}: the home folder that this begins with is not known here; write the path in full"
+        ) from error
 
 
 def refuse_unsafe_place(storage: Storage) -> None:
@@ -49,6 +59,7 @@ def derived_folder(storage: Storage, uuid: str) -> Path:
 
     Raises:
         StoreError: If the uuid of a remote store is none: it becomes part of a path of this machine.
+        UsageError: If the variable is not set, and this person has no home folder.
     """
     if "://" not in storage.url:
         return Path(storage.url)
@@ -58,5 +69,7 @@ def derived_folder(storage: Storage, uuid: str) -> Path:
         raise StoreError(
             f"{storage.url}: the uuid in store.json is none ({uuid[:80]!r}); restore store.json from a backup"
         ) from error
-    cache = os.environ.get(CACHE_VARIABLE) or "~/.cache/motionunion"
-    return Path(cache).expanduser() / name
+    try:
+        return from_home(os.environ.get(CACHE_VARIABLE) or "~/.cache/motionunion") / name
+    except UsageError as error:
+        raise UsageError(f"{error}, in the variable {CACHE_VARIABLE}") from error

@@ -21,6 +21,9 @@ from motionunion.errors import StoreError
 TEMPORARY_IS_OLD_S = 6 * 3600.0
 """No write of one file takes this long; a temporary file older than this belongs to nobody."""
 
+FOLDERS = ("commits", "checkpoints", "shards", "index", "cache")
+"""Folders of a store on a disk."""
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -97,7 +100,8 @@ class LocalStorage:
         try:
             _move_if_absent(temporary, path)
         except FileExistsError:
-            return False
+            if not path.samefile(temporary):  # NFS may have made the link, and lost the answer
+                return False
         finally:
             temporary.unlink(missing_ok=True)
         fsync_directory(path.parent)
@@ -134,11 +138,12 @@ class LocalStorage:
         """Remove temporary files that a killed writer left long ago; a younger one may belong to a writer at work."""
         limit = time.time() - older_than_s
         removed = 0
-        for folder in ("", "commits", "shards", "index"):
+        for folder in ("", *FOLDERS):
             for path in self.path(folder).glob(f"{TEMPORARY_PREFIX}*"):
-                if path.is_file() and path.stat().st_mtime < limit:
-                    path.unlink(missing_ok=True)
-                    removed += 1
+                with contextlib.suppress(FileNotFoundError):  # its writer, or another who cleans, was faster
+                    if path.is_file() and path.stat().st_mtime < limit:
+                        path.unlink()
+                        removed += 1
         return removed
 
 

@@ -26,7 +26,7 @@ from motionunion.store.commits import (
 )
 from motionunion.store.location import derived_folder, refuse_unsafe_place, storage_at
 from motionunion.store.questions import Questions
-from motionunion.store.storage import LocalStorage, Storage
+from motionunion.store.storage import FOLDERS, LocalStorage, Storage
 from motionunion.store.trouble import reading_trouble, storage_trouble
 
 if TYPE_CHECKING:
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from motionunion.feature_selection import FeatureSelection
 
 _ABOUT = "store.json"
-_FOLDERS = ("commits", "checkpoints", "shards", "index", "cache")
 
 
 def open_store(
@@ -52,14 +51,12 @@ def open_store(
 
     Raises:
         MissingInput: If there is no store and `create` is not set, or no such commit.
+        UsageError: If no store can have such a path or URL.
         StoreError: If the path is a file, a folder of other things, not readable, not writable, or a damaged store.
     """
     kept = storage_at(path) if storage is None else storage
-    if isinstance(kept, LocalStorage):
-        in_the_way = next((path for path in (kept.root, *kept.root.parents) if path.is_file()), None)
-        if in_the_way is not None:
-            raise StoreError(f"{in_the_way}: is a file, and a store is a folder; name another place with --store")
     try:
+        _refuse_file_in_the_way(kept)
         about = unseal(_ABOUT, kept.get(_ABOUT))
     except FileNotFoundError:
         if not create:
@@ -80,6 +77,13 @@ def open_store(
         raise reading_trouble(kept.url, error) from error
 
 
+def _refuse_file_in_the_way(storage: Storage) -> None:
+    if isinstance(storage, LocalStorage):
+        in_the_way = next((path for path in (storage.root, *storage.root.parents) if path.is_file()), None)
+        if in_the_way is not None:
+            raise StoreError(f"{in_the_way}: is a file, and a store is a folder; name another place with --store")
+
+
 def refuse_other_files(storage: Storage) -> None:
     """Raises `StoreError` where a place holds something, for one in which there is no store yet."""
     if isinstance(storage, LocalStorage):
@@ -95,7 +99,7 @@ def _create(storage: Storage) -> dict[str, Any]:
     try:
         refuse_other_files(storage)
         if isinstance(storage, LocalStorage):
-            for folder in _FOLDERS:
+            for folder in FOLDERS:
                 (storage.root / folder).mkdir(parents=True, exist_ok=True)
         refuse_unsafe_place(storage)
         storage.put_if_absent(_ABOUT, seal({"format": FORMAT_VERSION, "uuid": str(uuid.uuid4())}))
@@ -108,7 +112,7 @@ def _left_by_a_killed_start(entry: Path) -> bool:
     """True for what is there when the very first run was killed before `store.json` was written."""
     if entry.name.startswith(TEMPORARY_PREFIX):
         return True
-    return entry.name in _FOLDERS and entry.is_dir() and not any(entry.iterdir())
+    return entry.name in FOLDERS and entry.is_dir() and not any(entry.iterdir())
 
 
 class Store:

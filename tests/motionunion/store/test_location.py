@@ -83,3 +83,11 @@ def test_what_is_derived_from_a_server_lies_in_the_cache_of_this_machine(monkeyp
 def test_a_server_cannot_choose_a_path_of_this_machine(uuid):
     with pytest.raises(StoreError, match="uuid in store"):
         derived_folder(storage_at("s3://bucket/store"), uuid)
+
+
+def test_a_home_folder_that_is_not_known_is_refused_in_words(monkeypatch):
+    with pytest.raises(UsageError, match="~nobody-of-this-name/store: the home folder"):
+        storage_at("~nobody-of-this-name/store")
+    monkeypatch.setenv("MOTIONUNION_CACHE", "~nobody-of-this-name")
+    with pytest.raises(UsageError, match=r"home folder .* MOTIONUNION_CACHE"):
+        derived_folder(storage_at("s3://bucket/store"), UUID)

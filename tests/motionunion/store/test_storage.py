@@ -3,6 +3,7 @@ from __future__ import annotations
 import errno
 import os
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -74,13 +75,45 @@ def test_a_failed_write_leaves_nothing_behind(tmp_path, monkeypatch):
 def test_only_old_temporary_files_are_cleaned_and_none_is_listed(tmp_path):
     storage = LocalStorage(tmp_path)
     storage.put("shards/one", b"1")
-    for name, age_s in (("old", 10 * 3600), ("young", 60)):
-        path = tmp_path / "shards" / f".tmp-{name}"
-        path.write_bytes(b"half")
-        os.utime(path, (path.stat().st_mtime - age_s,) * 2)
-    assert names(storage, "shards/") == ["shards/one"]
-    assert storage.clean_temporary() == 1
+    for folder in ("shards", "checkpoints"):
+        for name, age_s in (("old", 10 * 3600), ("young", 60)):
+            path = tmp_path / folder / f".tmp-{name}"
+            path.parent.mkdir(exist_ok=True)
+            path.write_bytes(b"half")
+            os.utime(path, (path.stat().st_mtime - age_s,) * 2)
+    assert names(storage, "") == ["shards/one"]
+    assert storage.clean_temporary() == 2
     assert (tmp_path / "shards" / ".tmp-young").exists()
+
+
+def test_two_may_clean_the_same_temporary_files(tmp_path, monkeypatch):
+    storage = LocalStorage(tmp_path)
+    path = tmp_path / ".tmp-old"
+    path.write_bytes(b"half")
+    os.utime(path, (path.stat().st_mtime - 10 * 3600,) * 2)
+    looked_at = Path.is_file
+
+    def removed_right_after(one):
+        there = looked_at(one)
+        one.unlink(missing_ok=True)
+        return there
+
+    monkeypatch.setattr(Path, "is_file", removed_right_after)
+    assert storage.clean_temporary() == 0
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows moves files without links")
+def test_a_link_that_was_made_though_the_answer_was_lost_counts_as_made(tmp_path, monkeypatch):
+    storage, link = LocalStorage(tmp_path), os.link
+
+    def sent_twice(source, target):
+        link(source, target)
+        link(source, target)
+
+    monkeypatch.setattr(os, "link", sent_twice)
+    assert storage.put_if_absent("commits/1", b"x")
+    monkeypatch.setattr(Path, "exists", lambda path: False)
+    assert not storage.put_if_absent("commits/1", b"x")
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows moves files without links")

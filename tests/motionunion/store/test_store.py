@@ -148,6 +148,8 @@ def test_what_is_no_store_is_refused_with_the_command_that_helps(tmp_path: Path)
     for create in (False, True):
         with pytest.raises(StoreError, match="is a file"):
             open_store(tmp_path / "file", create=create)
+        with pytest.raises(StoreError, match=r"cannot be read .*too long"):
+            open_store(tmp_path / ("x" * 300), create=create)
     with pytest.raises(StoreError, match="holds other files"):
         open_store(tmp_path, create=True)
     with pytest.raises(UsageError, match="s3://"):

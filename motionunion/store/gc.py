@@ -16,6 +16,7 @@ times inside commits come from the clocks of many writers, and are only shown. C
 
 from __future__ import annotations
 
+import contextlib
 import math
 import re
 import shutil
@@ -213,7 +214,7 @@ def _collect_derived(store: Store, report: GcReport, progress: Progress) -> None
                 _remove_derived("index", path, report, progress)
         if newest.cache_dir.is_dir() and any(newest.cache_dir.iterdir()):
             _clear_unpacked(newest.cache_dir / UNPACKED, report)
-            for folder in stale_features(newest.cache_dir, newest.fingerprint()):
+            for folder in stale_features(newest.cache_dir, _fingerprint(newest, report.dry_run)):
                 if now - _last_written(folder) >= report.grace_days * _DAY_S:
                     _remove_derived("features", folder, report, progress)
         roots = {newest.derived, *([store.storage.root] if isinstance(store.storage, LocalStorage) else [])}
@@ -222,6 +223,17 @@ def _collect_derived(store: Store, report: GcReport, progress: Progress) -> None
             for path in folder.glob(f"{TEMPORARY_PREFIX}*"):
                 if now - _last_written(path) > TEMPORARY_IS_OLD_S:
                     _remove_derived("temporary", path, report, progress)
+
+
+def _fingerprint(newest: Store, dry_run: bool) -> str:
+    """A store's fingerprint; a dry run leaves no index behind for it where there is none."""
+    from motionunion.store.index import find_index, index_in_memory
+
+    if not dry_run or find_index(newest.index_folder, newest.head) is not None:
+        return newest.fingerprint()
+    with contextlib.closing(index_in_memory(newest.storage, newest.state)) as index:
+        ((fingerprint,),) = index.execute("SELECT value FROM about WHERE name = 'fingerprint'").fetchall()
+    return str(fingerprint)
 
 
 def _clear_unpacked(folder: Path, report: GcReport) -> None:

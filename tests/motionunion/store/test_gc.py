@@ -368,7 +368,11 @@ def test_features_of_another_state_go_after_the_grace(desk, make_clip):
             path.write_bytes(b"12345")
         os.utime(path, (time.time() - 15 * DAY,) * 2)
     assert collect_garbage(store, grace_days=16).files == 0
+    store.close()
+    shutil.rmtree(store.index_folder)
+    before = sorted(store.storage.root.rglob("*"))
     assert collect_garbage(store, dry_run=True).removed["features"] == {"files": 1, "bytes": 5}
+    assert sorted(store.storage.root.rglob("*")) == before
     assert collect_garbage(store).removed["features"] == {"files": 1, "bytes": 5}
     assert list(store.cache_dir.iterdir()) == []
 

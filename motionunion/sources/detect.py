@@ -103,7 +103,11 @@ def _folders(path: Path) -> Iterator[Folder]:
         waiting = [Folder.list(path, path)]
         while waiting:
             folder = waiting.pop()
-            status = folder.path.lstat() if folder.trouble else folder.path.stat()
+            try:
+                status = folder.path.lstat() if folder.trouble else folder.path.stat()
+            except OSError:  # it went away after the one above it was listed
+                yield folder
+                continue
             if (status.st_dev, status.st_ino) in seen:
                 continue
             seen.add((status.st_dev, status.st_ino))

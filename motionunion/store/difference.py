@@ -85,7 +85,8 @@ def compare(older: Store, newer: Store, limit: int | None = None) -> Difference:
         query = 'SELECT change, count(*) FROM (SELECT DISTINCT change, source, "key" FROM changed) GROUP BY change'
         keys_in_all.update(connection.execute(query).fetchall())
         query = 'SELECT DISTINCT source, "key" FROM changed WHERE change = ? ORDER BY ALL LIMIT ?'
-        keys = {change: connection.execute(query, [change, limit]).fetchall() for change in CHANGES}
+        most = None if limit is None else min(limit, sum(keys_in_all.values()))  # DuckDB takes no number beyond 64 bits
+        keys = {change: connection.execute(query, [change, most]).fetchall() for change in CHANGES}
     of_source: dict[str, dict[str, int]] = {}
     for source, change, count in counts:
         of_source.setdefault(source, dict.fromkeys(CHANGES, 0))[change] = count

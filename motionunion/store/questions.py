@@ -83,6 +83,11 @@ class Questions:
                 remove_index(self._folder, self._head)
                 return ask(self.connection)
         except (duckdb.Error, OverflowError) as error:  # a number of days, say, beyond what Python's dates reach
+            if "pytz" in str(error):  # DuckDB makes Python's times with a zone of it; nothing else here needs it
+                raise UsageError(
+                    "query: a column has times with a time zone, for which Python has no type; cast it, for example to "
+                    "timestamp or varchar"
+                ) from error
             raise UsageError(f"query: {error}") from error
         except OSError as error:
             raise StoreError(

@@ -206,6 +206,24 @@ def test_what_cannot_be_read_is_named_and_the_rest_is_found(amass: Path, monkeyp
     assert caught.value.reason == "unreadable"
 
 
+def test_a_folder_that_goes_away_while_others_are_listed_costs_nothing_else(
+    amass: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = recognise([amass])
+    (amass / "passing").mkdir()
+    lists = Path.iterdir
+
+    def list_late(path: Path) -> Any:
+        if path.name == "passing":
+            path.rmdir()
+        return lists(path)
+
+    monkeypatch.setattr(Path, "iterdir", list_late)
+    found = recognise([amass])
+    assert found.claims == before.claims
+    assert reason_of(found, "passing") == "folder that cannot be read (No such file or directory)"
+
+
 def test_names_that_are_not_text_are_passed_over_with_a_reason(amass: Path) -> None:
     before = recognise([amass])
     odd = Path(os.fsdecode(os.fsencode(amass / "BMLmovi") + b"\xff"))

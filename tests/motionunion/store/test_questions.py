@@ -143,3 +143,13 @@ def test_a_store_of_an_empty_answer_still_says_its_columns(desk):
     store = open_store(desk.path)
     assert "text" in store.captions().columns
     assert list(store.clips()) == []
+
+
+def test_times_with_a_zone_are_refused_in_words_or_cast(store):
+    for asked in ("SELECT now()", "SELECT timestamptz '2026-01-01 00:00:00+00'"):
+        try:
+            assert store.rows(asked)[0][0].tzinfo is not None  # where the package that DuckDB makes them with is there
+        except UsageError as error:
+            assert "cast it" in str(error)  # noqa: PT017
+            assert "Traceback" not in str(error)  # noqa: PT017
+    assert store.rows("SELECT timestamptz '2026-01-01 00:00:00+00'::varchar")

@@ -12,9 +12,18 @@ from motionunion.archives.member import Broken
 from motionunion.archives.source_file import ByteFile
 
 _MAGIC = {"gzip": b"\x1f\x8b", "bzip2": b"BZh", "xz": b"\xfd7zXZ\x00"}
-_MOST_AT_ONCE = 8 << 20
+_MOST_AT_ONCE = 1 << 20
 _FEED = {"gzip": 1 << 16, "bzip2": 1 << 12, "xz": 1 << 16}
 """Packed bytes given at once. bzip2's are few, so that most calls end between blocks, where what came is verified."""
+
+
+START = 262
+"""Bytes from the beginning of a file by which its kind is told."""
+
+
+def is_plain_tar(start: bytes) -> bool:
+    """Whether a file begins as a tar (since 1988) does. It begins with a name, and `PKU-MMD/` or `BZhao/` is no signature."""
+    return start[257:START] == b"ustar"
 
 
 class _Decoder(Protocol):
@@ -59,9 +68,10 @@ class Decoded:
     """
 
     def __init__(self, file: ByteFile) -> None:
-        start = file.read(6)
+        start = file.read(START)
         file.seek(0)
-        self.packing = next((kind for kind, magic in _MAGIC.items() if start.startswith(magic)), None)
+        packing = next((kind for kind, magic in _MAGIC.items() if start.startswith(magic)), None)
+        self.packing = None if is_plain_tar(start) else packing
         """`gzip`, `bzip2`, `xz`, or None for a file that is not packed."""
         self.taken = 0
         """Packed bytes read."""

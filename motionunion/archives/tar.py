@@ -50,9 +50,21 @@ def tar_members(stream: Decoded) -> Iterator[Member]:
             continue
         yield from _member(stream, block, kind, extended)
         extended, extensions = _Extended(), 0
+    _read_tail(stream)
+
+
+def _read_tail(stream: Decoded) -> None:
+    """Read up to the checksum at the packing's end. Raises `Broken` where a tar does not end like this: a download that
+    broke off, in a file that was given its length before, holds zeros where there should be members."""
     left = MAX_TAIL
-    while left > 0 and (tail := stream.read(min(left, CHUNK))):  # up to the checksum at the packing's end
-        left -= len(tail)
+    while left > 0 and (block := stream.read(_BLOCK)):
+        left -= len(block)
+        if len(block) == _BLOCK and block.strip(b"\0") and _has_checksum(block):
+            raise Broken(
+                "corrupt", "holds members behind a block of zeros, which is where a tar ends: copy or download it again"
+            )
+    if stream.read(1):
+        raise Broken("corrupt", f"goes on for more than {MAX_TAIL:,} bytes behind its end: copy or download it again")
 
 
 def _member(stream: Decoded, block: bytes, kind: bytes, extended: _Extended) -> Iterator[Member]:
@@ -101,17 +113,22 @@ def _header_block(stream: Decoded, first: bool) -> bytes | None:
         if first:
             raise Broken("not_tar", "is no tar archive")
         raise Broken("truncated", "ends inside a header: copy or download it again")
+    if not _has_checksum(block):
+        if first:
+            raise Broken("not_tar", "is no tar archive: its first header does not have its checksum")
+        raise Broken("corrupt", "a header does not have its checksum: copy or download it again")
+    return block
+
+
+def _has_checksum(block: bytes) -> bool:
+    """Whether a block has the sum of its bytes (of signed ones, as old programs took it) where headers have it."""
     plain = block[:148] + b" " * 8 + block[156:]
     signed = sum(plain) - 256 * sum(byte > 127 for byte in plain)
     try:
         stated = int(block[148:156].strip(b" \0") or b"-1", 8)
     except ValueError:
-        stated = -1
-    if stated not in (sum(plain), signed):
-        if first:
-            raise Broken("not_tar", "is no tar archive: its first header does not have its checksum")
-        raise Broken("corrupt", "a header does not have its checksum: copy or download it again")
-    return block
+        return False
+    return stated in (sum(plain), signed)
 
 
 def _number(field: bytes, what: str) -> int:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from motionunion.archives.decoding import Decoded
+from motionunion.archives.decoding import START, Decoded, is_plain_tar
 from motionunion.archives.limits import (
     KEPT_FREE,
     MAX_ARCHIVE_BYTES,
@@ -106,9 +106,9 @@ class _Desk:
 
     def read_all(self, file: ByteFile) -> None:
         """Every member. Raises `Broken`."""
-        start = file.read(len(_LFS_POINTER))
+        start = file.read(START)
         file.seek(0)
-        if start == _LFS_POINTER:
+        if start.startswith(_LFS_POINTER):
             raise Broken("git_lfs_pointer", "is a Git LFS pointer, not the data; fetch the data with `git lfs pull`")
         if not start:
             raise Broken("truncated", "is empty: copy or download it again")
@@ -140,7 +140,7 @@ class _Desk:
         return self._result
 
     def _of_kind(self, file: ByteFile, start: bytes) -> Iterator[Member]:
-        if start.startswith(_ZIP):
+        if start.startswith(_ZIP) and not is_plain_tar(start):
             return zip_members(file)
         self._stream = Decoded(file)
         return tar_members(self._stream)

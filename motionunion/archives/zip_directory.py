@@ -53,6 +53,7 @@ class Directory:
     start: int
     end: int
     entries: int
+    """What is above 16 bits may be left out."""
 
 
 def find_directory(file: ByteFile, length: int) -> Directory:
@@ -86,9 +87,11 @@ def find_directory(file: ByteFile, length: int) -> Directory:
 
 
 def read_directory(file: ByteFile, directory: Directory) -> Iterator[Entry]:
-    """The entries, in the directory's order. Raises `Broken` where one is no entry. Others may move `file` in between."""
+    """The entries, in the directory's order, up to its end. Raises `Broken` where one is no entry, where there are too many,
+    and behind the last where they are not as many as it claims. Others may move `file` in between."""
     at = directory.start
-    for _ in range(directory.entries):
+    count = 0
+    while at < directory.end:
         file.seek(at)
         head = file.read(min(_ENTRY.size, directory.end - at))
         if len(head) < _ENTRY.size or not head.startswith(b"PK\1\2"):
@@ -98,9 +101,15 @@ def read_directory(file: ByteFile, directory: Directory) -> Iterator[Entry]:
         at += _ENTRY.size + name_length + extra_length + comment_length
         if at > directory.end:
             raise Broken("corrupt", f"its directory is longer than it is said to be; {_AGAIN}")
+        count += 1
+        if count > MAX_MEMBERS:
+            raise Broken("too_large", f"holds more than {MAX_MEMBERS:,} members, the most we read")
         name = file.read(name_length)
         packed, size, start = wide_sizes(file.read(extra_length), packed, size, start)
         yield Entry(name, system, flags, method, day << 16 | clock, crc, packed, size, attributes, start)
+    # Without zip64 the number has 16 bits, and macOS packs more than 65,535 files without it.
+    if (count - directory.entries) % (1 << 16):
+        raise Broken("header_lies", f"its directory holds {count:,} members and claims {directory.entries:,}")
 
 
 def overlapping(file: ByteFile, directory: Directory) -> npt.NDArray[np.bool_]:

@@ -54,7 +54,7 @@ def problem_of(entry: Entry, kind: str, *, overlap: bool) -> Refusal | None:
     if entry.flags & _ENCRYPTED:
         return Refusal("encrypted", "it is locked with a password; unpack the archive yourself")
     if entry.method not in (_STORED, _DEFLATE, _BZIP2):
-        return Refusal("unsupported", f"it is packed by method {entry.method}; unpack the archive yoursel")
+        return Refusal("unsupported", f"it is packed by method {entry.method}; unpack the archive yourself")
     return None
 
 

@@ -10,7 +10,7 @@ import struct
 import zlib
 from collections.abc import Iterator
 
-from motionunion.archives.limits import CHUNK
+from motionunion.archives.limits import CHUNK, FREE_OF_RATIO, MAX_RATIO
 from motionunion.archives.member import Broken, Member
 from motionunion.archives.source_file import ByteFile
 from motionunion.archives.zip_directory import LOCAL, Entry, wide_sizes
@@ -64,6 +64,12 @@ def _streamed(file: ByteFile, start: int, end: list[int]) -> Iterator[bytes]:
         while chunk:
             given += len(chunk)
             crc = zlib.crc32(chunk, crc)
+            if given > FREE_OF_RATIO and given > MAX_RATIO * (at - start):
+                raise Broken(
+                    "bomb",
+                    f"{at - start:,} packed bytes of a member have already become {given:,}; no motion data packs more than "
+                    f"{MAX_RATIO} to 1: what follows is left unread",
+                )
             yield chunk
             chunk = b"" if decoder.eof else _inflated(decoder, decoder.unconsumed_tail)
     at -= len(decoder.unused_data)

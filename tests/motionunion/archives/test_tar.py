@@ -46,6 +46,22 @@ def test_every_form_and_packing_gives_the_same_files(tar_of: Tar, open_up: Open,
     assert (found.report.whole, found.report.refused) == (True, [])
 
 
+@pytest.mark.parametrize("name", ["PKU-MMD/a.npz", "BZhao/a.npz"])
+def test_a_tar_whose_first_name_looks_like_a_signature_is_read(tar_of: Tar, open_up: Open, name: str) -> None:
+    assert open_up(tar_of({name: b"1"})).files == {name: b"1"}
+
+
+def test_members_lost_behind_zeros_are_told_of(tar_of: Tar, open_up: Open) -> None:
+    """A file that got its length before its content: what was not downloaded is zeros."""
+    data = bytearray(tar_of(some()))
+    data[2 * 3584 : 3 * 3584] = bytes(3584)  # two members of 7 blocks each are whole, and the third is not there
+    found = open_up(bytes(data))
+    assert (found.reasons, found.report.whole, list(found.files)) == (["corrupt"], False, sorted(some())[:2])
+    found = open_up(tar_of(some()) + bytes(2 << 20))
+    assert (found.reasons, found.report.whole, len(found.files)) == (["corrupt"], False, 6)
+    assert open_up(tar_of(some()) + b"noise" * 1000).reasons == []
+
+
 def test_a_name_beyond_two_hundred_bytes_is_read_from_its_extension(tar_of: Tar, open_up: Open) -> None:
     files = {"/".join(["d" * 100] * 5) + "/x.npz": b"deep"}
     for form in (tarfile.GNU_FORMAT, tarfile.PAX_FORMAT):
@@ -341,7 +357,7 @@ def test_very_many_members_take_little_memory(tmp_path: Path, entry: Entry) -> N
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert (report.files, report.passed[".mp4"]) == (4_000, 36_000)
-    assert peak < 4 << 20
+    assert peak < 8 << 20  # pathlib keeps every name of a file; a kilobyte a member would be 40 MB
 
 
 @given(data=st.data())

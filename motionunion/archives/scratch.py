@@ -41,8 +41,8 @@ def clear_abandoned(below: Path) -> int:
     for lock in sorted(below.glob(f"*{_LOCK}")):
         try:
             file = os.open(lock, os.O_RDWR)
-        except FileNotFoundError:
-            continue  # its process has just ended, and removed it
+        except (FileNotFoundError, PermissionError):
+            continue  # its process has just ended, and removed it; or it is another person's
         try:
             if _take(file):
                 shutil.rmtree(lock.with_suffix(""), ignore_errors=True)
@@ -61,7 +61,7 @@ def _own(below: Path, label: str) -> tuple[Path, int]:
             file = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
         except FileNotFoundError:
             continue
-        if _take(file):
+        if _take(file) and lock.exists():
             return lock, file
         os.close(file)  # somebody who clears away was faster, and removes it
 

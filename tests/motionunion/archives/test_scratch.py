@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 from motionunion.archives.scratch import clear_abandoned, scratch_folder
 
@@ -35,6 +38,18 @@ def test_folders_at_work_are_left_alone_and_two_may_bear_one_label(tmp_path: Pat
         assert clear_abandoned(tmp_path / "unpacked") == 0
         assert one.is_dir()
         assert other.is_dir()
+
+
+def test_another_person_s_folders_are_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "theirs").mkdir()
+    (tmp_path / "theirs.lock").touch()
+
+    def closed(path: Path, flags: int, mode: int = 0o777) -> int:
+        raise PermissionError(13, "Permission denied", str(path))  # which the tests' own user may not get
+
+    monkeypatch.setattr(os, "open", closed)
+    assert clear_abandoned(tmp_path) == 0
+    assert (tmp_path / "theirs").is_dir()
 
 
 def test_folders_of_a_process_that_was_killed_are_cleared(tmp_path: Path) -> None:

@@ -218,6 +218,8 @@ class PickleMachine:
     def _remember(self, index: int) -> None:
         if not self._stack or self._stack[-1] is _MARK or index < 0:
             raise ValueError("nothing to remember")
+        if len(self._memo) == MAX_VALUES and index not in self._memo:
+            raise NotPlain(f"keeps more than {MAX_VALUES:,} values; numbers in bulk belong into arrays")
         self._memo[index] = self._stack[-1]
 
     def _recall(self, index: int) -> None:

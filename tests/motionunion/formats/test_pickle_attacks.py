@@ -186,6 +186,16 @@ def test_a_file_of_nothing_but_values_takes_no_multiple_of_its_size(
     assert caught.value.reason == "pickled"
 
 
+def test_remembering_one_value_over_and_over_takes_no_multiple_of_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pickle_machine, "MAX_VALUES", 10_000)
+    (tmp_path / "memo.pkl").write_bytes(b"}" + b"\x94" * 200_000 + b".")
+    with little_memory(4 << 20), pytest.raises(SourceFormatError) as caught:
+        read_plain_pickle(tmp_path / "memo.pkl")
+    assert caught.value.reason == "pickled"
+
+
 def test_memo_numbers_take_no_memory(tmp_path: Path) -> None:
     (tmp_path / "memo.pkl").write_bytes(b"}r\xff\xff\xff\x7f" + text("a") + b"K\1s.")
     with little_memory(1 << 20):

@@ -51,13 +51,15 @@ class RayTasks:
         """
         ray = ray_module()
         joined = _connect(ray, self.jobs, self.memory)
-        shift = _Shift(ray, self.jobs, self.memory, work)
         try:
-            while tasks or shift.again or shift.in_hand:
-                shift.hand_out(tasks)
-                yield from shift.collect()
+            shift = _Shift(ray, self.jobs, self.memory, work)
+            try:
+                while tasks or shift.again or shift.in_hand:
+                    shift.hand_out(tasks)
+                    yield from shift.collect()
+            finally:
+                shift.end()
         finally:
-            shift.end()
             if joined:
                 ray.shutdown()
 

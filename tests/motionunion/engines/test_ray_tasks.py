@@ -46,6 +46,30 @@ def test_where_no_cluster_is_it_starts_one_and_stops_it(tmp_path):
     assert done.stdout.split("\n") == ["[2]", "False", ""], done.stderr
 
 
+_NO_NODE = """
+from collections import deque
+from motionunion.engines import ray_tasks
+from motionunion.errors import MissingInput
+if __name__ == "__main__":
+    ray_tasks._works, ray_tasks._NO_NODE_S = lambda node: False, 0
+    try:
+        list(ray_tasks.RayTasks(1).run(eval, deque(["1 + 1"])))
+    except MissingInput as error:
+        import ray
+        print("no node with a CPU" in str(error), ray.is_initialized())
+"""
+
+
+@pytest.mark.slow
+def test_a_cluster_that_turns_out_to_have_no_node_is_left_again(tmp_path):
+    pytest.importorskip("ray")
+    program = tmp_path / "alone.py"
+    program.write_text(_NO_NODE)
+    environment = os.environ | {"RAY_ADDRESS": "local"}
+    done = subprocess.run([sys.executable, program], capture_output=True, text=True, env=environment)
+    assert done.stdout == "True False\n", done.stderr
+
+
 @pytest.mark.parametrize("address", ["127.0.0.1:1", "ray://127.0.0.1:1", "nonsense", "127.0.0.1:x"])
 def test_a_cluster_that_does_not_answer_is_said(monkeypatch, address):
     ray = pytest.importorskip("ray")

@@ -19,6 +19,7 @@ from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import Any, Protocol
+from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
@@ -246,13 +247,12 @@ def _join(
     spans: list[Span] = []
     skipped = list(plan.skipped)
     for part in parts:
-        with np.load(part.path, allow_pickle=False) as file:
-            found = zip(part.spans, file["rows"].tolist(), json.loads(str(file["reasons"])), strict=True)
-            for span, rows, reason in found:
-                if rows < 0:
-                    skipped.append(SkippedSpan(span.clip_id, span.name, reason))
-                else:
-                    spans.append(span if rows == span.rows else replace(span, rows=rows))
+        counts, reasons = _read_part(part, "rows", "reasons")
+        for span, rows, reason in zip(part.spans, counts.tolist(), json.loads(str(reasons)), strict=True):
+            if rows < 0:
+                skipped.append(SkippedSpan(span.clip_id, span.name, reason))
+            else:
+                spans.append(span if rows == span.rows else replace(span, rows=rows))
     if not spans:
         raise MissingInput(f"no motion of the store could be encoded as {representation.id}: {skipped[0].reason}")
     aside = Path(tempfile.mkdtemp(prefix="joined-", dir=parts[0].path.parent))
@@ -275,11 +275,23 @@ def _join(
         shutil.rmtree(aside, ignore_errors=True)
 
 
+def _read_part(part: _Part, *names: str) -> list[npt.NDArray[Any]]:
+    """Arrays of a finished part. One that is damaged is removed, so that the next run makes it again."""
+    try:
+        with np.load(part.path, allow_pickle=False) as file:
+            return [file[name] for name in names]
+    except (ValueError, KeyError, EOFError, BadZipFile) as error:
+        part.path.unlink(missing_ok=True)
+        raise StoreError(
+            f"{part.path}: a finished part of the features was damaged ({error}), and is removed; run the same command again"
+        ) from error
+
+
 def _rows_of(parts: list[_Part]) -> Iterator[tuple[FloatRows, str]]:
     """The rows of all parts with their splits; neighbouring spans of one split together."""
     for part in parts:
-        with np.load(part.path, allow_pickle=False) as file:
-            values, rows = file["values"], np.maximum(file["rows"], 0).tolist()
+        values, counts = _read_part(part, "values", "rows")
+        rows = np.maximum(counts, 0).tolist()
         start = 0
         for split, group in groupby(zip(part.spans, rows, strict=True), key=lambda one: one[0].split):
             stop = start + sum(count for _, count in group)

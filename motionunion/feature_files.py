@@ -217,11 +217,23 @@ def _holds_features(folder: Path) -> bool:
     return bool(_NAME.fullmatch(folder.name)) or (folder / META).exists()
 
 
+def is_left_alone(path: Path) -> bool:
+    """Whether nobody has written a file, or a folder and what lies right in it, for a day.
+
+    What goes away while it is looked at has somebody at work on it.
+    """
+    try:
+        newest: float = max(one.stat().st_mtime for one in (path, *(path.iterdir() if path.is_dir() else ())))
+    except FileNotFoundError:
+        return False
+    return time.time() - newest > LEFT_ALONE_S
+
+
 def _is_stale(folder: Path, fingerprint: str) -> bool:
     from motionunion.representations import registry
 
     if folder.name.startswith(BUILDING_PREFIX):
-        return time.time() - max(path.stat().st_mtime for path in (folder, *folder.iterdir())) > LEFT_ALONE_S
+        return is_left_alone(folder)
     try:
         meta = read_sealed(folder / META)
         known = registry.get(meta["representation"]).parameter_hash

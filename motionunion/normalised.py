@@ -7,7 +7,6 @@ digest. Half precision would save reading and cost the reproducibility of runs o
 from __future__ import annotations
 
 import hashlib
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,8 +16,8 @@ import numpy.typing as npt
 from motionunion.digest import TEMPORARY_PREFIX, fsync_directory, name_aside, sha256_file
 from motionunion.errors import StoreError, UsageError
 from motionunion.feature_files import (
-    LEFT_ALONE_S,
     VALUES,
+    is_left_alone,
     open_rows,
     read_pieces,
     read_sealed,
@@ -102,5 +101,5 @@ def _write(path: Path, about: Path, features: FeatureSet, statistics: Statistics
 def _remove_leftovers(folder: Path) -> None:
     """Remove what killed processes left unfinished long ago; a younger file may belong to one at work."""
     for path in folder.glob(f"{TEMPORARY_PREFIX}*"):
-        if time.time() - path.stat().st_mtime > LEFT_ALONE_S:
+        if is_left_alone(path):
             path.unlink(missing_ok=True)

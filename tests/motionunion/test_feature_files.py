@@ -5,7 +5,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -160,6 +160,22 @@ def test_features_of_another_state_are_stale_and_those_of_this_one_are_not(
     )
     assert kept.is_dir()
     assert stale_features(tmp_path / "nowhere", FINGERPRINT) == []
+
+
+def test_a_build_that_goes_away_while_it_is_looked_at_is_nobody_s_to_remove(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    building = tmp_path / ".building-done"
+    building.mkdir()
+    listed = Path.iterdir
+
+    def vanishing(path: Path) -> Iterator[Path]:
+        yield from listed(path)
+        if path == building:
+            yield building / "000000.npz"  # listed, and removed by the builder before its time is asked for
+
+    monkeypatch.setattr(Path, "iterdir", vanishing)
+    assert stale_features(tmp_path, FINGERPRINT) == []
 
 
 def test_sealed_json_carries_its_own_digest(tmp_path: Path) -> None:

@@ -160,6 +160,17 @@ def test_a_build_that_was_killed_goes_on_from_its_parts(store: Store, monkeypatc
     assert [entry.name for entry in store.cache_dir.iterdir()] == [features.path.name]
 
 
+def test_a_part_that_is_damaged_costs_one_run(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(feature_building, "PART_FRAMES", 1)
+    part = _kill_after_parts(Path(store.url), 2)[0]
+    data = bytearray(part.read_bytes())
+    data[len(data) // 2] ^= 1
+    part.write_bytes(data)
+    with pytest.raises(StoreError, match="run the same command again"):
+        build_features(store, ID, jobs=1)
+    assert len(build_features(store, ID, jobs=1).spans) == 5
+
+
 def test_a_motion_that_cannot_be_encoded_is_left_out_with_its_reason(clip_of: MakeClip, store_of: MakeStore) -> None:
     flat = clip_of("flat", frames=40, joints=True, joints_T22x3=np.zeros((40, 22, 3), dtype=np.float32))
     features = build_features(store_of(clip_of(), flat), ID)

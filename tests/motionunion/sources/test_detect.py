@@ -44,10 +44,14 @@ def plain_files(folder: Path) -> int:
 def accounted(found: Detection, folder: Path) -> int:
     """How many files it does account for; ids that are counted inside a claimed folder are none."""
     in_claims = sum(len(claim.files) + len(claim.sidecars) for claim in found.claims)
-    return in_claims + sum(
-        skip.count
-        for skip in found.skipped
-        if "ids without" not in skip.reason and "without features" not in skip.reason
+    return (
+        in_claims
+        + len(found.archives)
+        + sum(
+            skip.count
+            for skip in found.skipped
+            if "ids without" not in skip.reason and "without features" not in skip.reason
+        )
     )
 
 

@@ -67,7 +67,8 @@ def member_heads(path: Path, names: Iterable[str] | None = None) -> dict[str, Ar
     """
     heads: dict[str, ArrayHead] = {}
     with _open_archive(path) as archive:
-        wanted = member_names(archive) if names is None else [n for n in names if n in set(member_names(archive))]
+        present = dict.fromkeys(member_names(archive))
+        wanted = present if names is None else [name for name in names if name in present]
         for name in wanted:
             with _guarded(path, name), _member(archive, name, path) as stream:
                 heads[name] = _read_head(stream, path, name)

@@ -115,7 +115,8 @@ def main() -> None:
     print(f"{total:,} faults injected, {wrong} of them did harm")
     if not arguments.quick:
         figures = {"faults": total, "harmful": wrong, "sweeps": results}
-        machine.write(Path(__file__).with_name("results") / "crash_sweep.json", figures)
+        results_of = "crash_sweep" if arguments.where == "both" else f"crash_sweep_{arguments.where}"
+        machine.write(Path(__file__).with_name("results") / f"{results_of}.json", figures)
     raise SystemExit(1 if wrong else 0)
 
 

@@ -9,7 +9,12 @@ import typer
 
 StoreOption = Annotated[
     str,
-    typer.Option("--store", envvar="MOTIONUNION_STORE", help="Folder of the store.", show_default=True),
+    typer.Option(
+        "--store",
+        envvar="MOTIONUNION_STORE",
+        help="Folder of the store, or its URL: s3://bucket/prefix, gs://..., az://...",
+        show_default=True,
+    ),
 ]
 AtOption = Annotated[
     int | None,

@@ -4,6 +4,7 @@
     ├── SourceFormatError       a source file breaks its format
     ├── ClipError               a motion cannot be what it claims (non-finite, wrong unit, too short, ...)
     ├── StoreError              a store is missing, damaged, or not writable
+    ├── RemoteError             an object server could not be reached, or refused (`motionunion.store.remote_errors`)
     ├── MissingInput            a step lacks what another command brings (captions, a split, a corpus, weights)
     ├── UsageError              exit 2: the call itself is wrong (unknown name, contradictory options)
     │   └── ConfigError         a configuration value or key is wrong

@@ -21,10 +21,10 @@ demo: $(VENV)/.demo-installed
 	@echo "Next: cd demo && $(BIN)/scamo generate 'a person walks forward'"
 
 test: $(VENV)/.test-installed
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 unit: $(VENV)/.test-installed
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
 
 lint: $(VENV)/.test-installed
 	$(BIN)/ruff check .

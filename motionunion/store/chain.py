@@ -17,6 +17,7 @@ from motionunion.store.commits import (
     State,
     commit_name,
     commit_numbers,
+    newest_indexed,
     parse_hint,
     read_commits,
     unseal,
@@ -24,6 +25,9 @@ from motionunion.store.commits import (
 from motionunion.store.remote_errors import RemoteError
 from motionunion.store.shards import Shard, shard_path
 from motionunion.store.storage import Storage
+
+_MOST_MISSING = 1_000_000
+"""Commits that are missing are looked for and told of one by one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +45,7 @@ class Chain:
     """What the commits of a store say, as far as each of them can be read."""
 
     newest: int = 0
-    """The highest number that a commit bears, or that the hint knows."""
+    """The highest number that a commit bears, or that the hint knows; where there is neither, that of an index."""
     horizon: int = 1
     commits: dict[int, dict[str, Any]] = field(default_factory=dict)
     """Those that hold, by number."""
@@ -86,17 +90,24 @@ def read_chain(storage: Storage) -> Chain:
     """Look at every commit, at the links between them, at the hint, and at the checkpoints of the states that are kept.
 
     Raises:
-        StoreError: If a commit is of a format that only a newer version reads, or the storage cannot be reached.
+        StoreError: If a commit is of a format that only a newer version reads, if so many are missing that the newest is
+            hardly one of this store, or the storage cannot be reached.
     """
     chain = Chain()
     hint = _read_hint(storage, chain)  # before listing, for a commit comes before its hint
+    indexed = newest_indexed(storage)
     there = commit_numbers(storage)
-    chain.newest = max([*there, hint or 0])
+    chain.newest = max([*there, hint or 0]) or indexed
+    if chain.newest - len(there) > _MOST_MISSING:
+        raise StoreError(
+            f"{storage.url}: {chain.newest - len(there)} of {chain.newest} commits are missing; if {commit_name(chain.newest)} is none "
+            "of this store's, move it away, else restore commits/ from a backup"
+        )
     for number, commit in zip(
         range(1, chain.newest + 1), read_commits(storage, range(1, chain.newest + 1)), strict=True
     ):
         if isinstance(commit, StoreError):
-            _take_unreadable(storage, chain, number, commit, beyond=number > max(there, default=0))
+            _take_unreadable(storage, chain, number, commit, beyond=max(there, default=0) < number <= (hint or 0))
         else:
             chain.commits[number] = commit
             chain.horizon = max(chain.horizon, commit["horizon"])

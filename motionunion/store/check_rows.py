@@ -123,8 +123,13 @@ def damaged_indexes(folder: Path) -> Iterator[tuple[str, str]]:
     """Index files, of whatever commit, whose bytes are not those that their name holds the hash of; with the problem."""
     for path in sorted(folder.glob("*.duckdb")):
         name = _INDEX_FILE.fullmatch(path.name)
-        if name is not None and sha256_file(path) != name[1]:
-            yield path.name, "its bytes are not those that were written"
+        try:
+            if name is not None and sha256_file(path) != name[1]:
+                yield path.name, "its bytes are not those that were written"
+        except FileNotFoundError:  # `gc` removed it since the folder was listed
+            continue
+        except OSError as error:
+            yield path.name, f"cannot be read ({error.strerror or error})"
 
 
 def index_differs(folder: Path, storage: Storage, state: State) -> Iterator[tuple[str, str]]:

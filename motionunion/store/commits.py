@@ -10,6 +10,7 @@ Format 1 kept its checkpoints inside the commits, and its hint was a bare number
 from __future__ import annotations
 
 import json
+import re
 import secrets
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
@@ -29,6 +30,7 @@ _MANY_CHANGES = 4096
 FORMAT_VERSION = 2
 READABLE_FORMATS = (1, 2)
 LATEST = "commits/_latest"
+_INDEX = re.compile(r"index/(\d{20})-[^/]*\.duckdb")
 _THREADS = 8
 _AHEAD = 64
 
@@ -109,6 +111,7 @@ def latest_number(storage: Storage) -> int:
     Raises `StoreError` where `commits/_latest` knows a newer one: what went missing at the end of the chain breaks no link.
     """
     hint = read_hint(storage)  # before listing, for a commit comes before its hint
+    indexed = newest_indexed(storage) if hint == 0 else 0
     # A commit that the hint names may be missed only by being gone: then everything is listed, to say what is left.
     newest = max(commit_numbers(storage, hint - 1), default=0) or max(commit_numbers(storage), default=0)
     if hint > newest:
@@ -116,7 +119,18 @@ def latest_number(storage: Storage) -> int:
             f"{commit_name(hint)}: missing, though {LATEST} names it; restore this file from a backup, or delete {LATEST} to "
             f"go on from commit {newest}"
         )
+    if indexed > 0 and newest == 0:
+        raise StoreError(
+            f"{storage.url}: commits/ is empty, though there is an index of commit {indexed}; restore this folder from a backup, "
+            "or try `motionunion check --repair`"
+        )
     return newest
+
+
+def newest_indexed(storage: Storage) -> int:
+    """The highest commit of which the store's own folder has an index: it was there, even if no commit is any more."""
+    names = (_INDEX.fullmatch(entry.name) for entry in storage.list("index/"))
+    return max((int(name[1]) for name in names if name is not None), default=0)
 
 
 def commit_numbers(storage: Storage, after: int = 0) -> list[int]:

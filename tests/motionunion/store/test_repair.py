@@ -459,6 +459,37 @@ def test_a_remote_store_is_repaired_like_a_folder(sources, bucket):
     assert_sound(url)
 
 
+def test_without_any_commit_an_index_tells_that_there_were_some(store):
+    truth = said(store)
+    shutil.rmtree(store / "commits")
+    with pytest.raises(StoreError, match="commits/ is empty, though there is an index of commit 3"):
+        open_store(store)
+    assert {one["file"] for one in check_store(store).damage} == {commit_name(number) for number in (1, 2, 3)}
+    repair_store(store)
+    assert_sound(store)
+    assert said(store) == truth
+
+
+def test_a_stray_commit_of_an_absurd_number_is_named_and_not_counted_up_to(store):
+    (store / commit_name(10**19)).write_text("{}")
+    with pytest.raises(StoreError, match=f"if {commit_name(10**19)} is none of this store's, move it away"):
+        check_store(store)
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_an_index_that_cannot_be_read_is_damage_and_one_that_goes_away_is_none(store, there, monkeypatch):
+    from motionunion.store import check_rows
+
+    (index,) = store.glob("index/*.duckdb")
+
+    def refuse(path):
+        raise PermissionError(13, "Permission denied") if there else FileNotFoundError(2, "No such file or directory")
+
+    monkeypatch.setattr(check_rows, "sha256_file", refuse)
+    told = [one["problem"] for one in check_store(store).damage if one["file"] == f"index/{index.name}"]
+    assert told == (["cannot be read (Permission denied)"] if there else [])
+
+
 @pytest.mark.slow
 def test_whatever_is_damaged_no_intact_clip_goes_and_no_damaged_one_is_served(store, sources, tmp_path):
     """Random damage to random files of the store: every clip whose own shard is whole is there, with its true values."""

@@ -1,31 +1,32 @@
-"""Reading `.npz` and `.npy` files that strangers wrote: nothing is unpickled, nothing is allocated on a header's word.
+"""Reading `.npz` archives that strangers wrote: nothing is unpickled, nothing is allocated on a directory's word.
 
-NumPy's own reader believes the shape in a header and the sizes in a zip directory. Here both are first held against
-the bytes that are really there, so that a file of a few kilobytes cannot ask for gigabytes.
+Python's own reader believes the sizes in a zip directory. Here they are first held against the bytes that are really there;
+so are the headers of the arrays within (`motionunion.formats.npy`).
 """
 
 from __future__ import annotations
 
-import io
-import math
 import struct
 import zipfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, cast
 
 import numpy as np
-import numpy.typing as npt
-from numpy.lib import format as npy_format
 
 from motionunion.errors import SourceFormatError
-
-Array = npt.NDArray[Any]
-
-MAX_ARRAY_BYTES = 1 << 29
-"""Largest array read: half a gibibyte, an hour of SMPL-H at 120 fps in float64."""
+from motionunion.formats.npy import (
+    MAX_ARRAY_BYTES,
+    Array,
+    ArrayHead,
+    check_size,
+    guarded,
+    open_bytes,
+    read_head,
+    read_values,
+    refuse_pointer,
+)
 
 MAX_RATIO = 200
 FREE_OF_RATIO = 64 << 20
@@ -36,28 +37,6 @@ _MAX_DIRECTORY = 16 << 20
 """Bytes of an archive's directory, which is read at once: some hundred thousand arrays."""
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _DEFLATE_LIMIT = 1032  # deflate cannot shrink more than about 1032 to 1
-_LFS_POINTER = b"version https://git-lfs"
-_KINDS = "fiubSU"
-
-
-@dataclass(frozen=True, slots=True)
-class ArrayHead:
-    """What a `.npy` header says: shape, element type, order, and where the values begin."""
-
-    shape: tuple[int, ...]
-    dtype: np.dtype[Any]
-    fortran: bool
-    start: int
-
-    @property
-    def pickled(self) -> bool:
-        """The values are Python objects, and only unpickling could read them."""
-        return bool(self.dtype.hasobject)
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes of values that the header promises."""
-        return math.prod(self.shape) * self.dtype.itemsize
 
 
 def member_heads(path: Path, names: Iterable[str] | None = None) -> dict[str, ArrayHead]:
@@ -70,8 +49,8 @@ def member_heads(path: Path, names: Iterable[str] | None = None) -> dict[str, Ar
         present = dict.fromkeys(member_names(archive))
         wanted = present if names is None else [name for name in names if name in present]
         for name in wanted:
-            with _guarded(path, name), _member(archive, name, path) as stream:
-                heads[name] = _read_head(stream, path, name)
+            with guarded(path, name), _member(archive, name, path) as stream:
+                heads[name] = read_head(stream, path, name)
     return heads
 
 
@@ -109,35 +88,10 @@ def read_npz(path: Path, needed: Iterable[str], optional: Iterable[str] = ()) ->
         return {name: _read_member(archive, name, path) for name in (*needed, *(n for n in optional if n in present))}
 
 
-def read_npy(path: Path) -> Array:
-    """Read one `.npy` file. Raises `SourceFormatError` as `read_npz` does."""
-    with _open(path) as stream:
-        _refuse_pointer(path, stream)
-        with _guarded(path, None):
-            head = _read_head(stream, path, None)
-            _check_size(head, path.stat().st_size - head.start, path, None)
-            return _values(stream.read(head.nbytes), head, path, None)
-
-
-def npy_head(path: Path) -> ArrayHead:
-    """Header of one `.npy` file. Raises `SourceFormatError` as `read_npz` does."""
-    with _open(path) as stream:
-        _refuse_pointer(path, stream)
-        with _guarded(path, None):
-            return _read_head(stream, path, None)
-
-
-def _open(path: Path) -> IO[bytes]:
-    try:
-        return path.open("rb")
-    except OSError as error:
-        raise SourceFormatError(path, f"cannot be read ({error.strerror or error})", reason="unreadable") from error
-
-
 @contextmanager
 def _open_archive(path: Path) -> Iterator[zipfile.ZipFile]:
-    with _open(path) as stream:
-        _refuse_pointer(path, stream)
+    with open_bytes(path) as stream:
+        refuse_pointer(path, stream)
         magic = stream.read(4)
         stream.seek(0)
         if not magic:
@@ -198,9 +152,9 @@ def object_member(path: Path, name: str) -> Iterator[tuple[ArrayHead, IO[bytes],
             raise SourceFormatError(
                 path, f"has no {name!r}; it holds {_listed(sorted(member_names(archive)))}", reason="missing_array"
             )
-        with _guarded(path, name), _member(archive, name, path) as stream:
+        with guarded(path, name), _member(archive, name, path) as stream:
             info = archive.getinfo(name + ".npy")
-            head = _read_head(stream, path, name)
+            head = read_head(stream, path, name)
             _check_packing(info, path, name)
             size = info.file_size - head.start
             if not head.pickled or head.dtype != np.dtype(object):
@@ -212,22 +166,6 @@ def object_member(path: Path, name: str) -> Iterator[tuple[ArrayHead, IO[bytes],
                     reason="too_large",
                 )
             yield head, stream, size
-
-
-@contextmanager
-def _guarded(path: Path, name: str | None) -> Iterator[None]:
-    """Turn what zip, zlib and NumPy say about damaged bytes into our error."""
-    where = f"array {name!r}" if name else "the array"
-    try:
-        yield
-    except (SourceFormatError, MemoryError):
-        raise
-    except (EOFError, struct.error) as error:
-        raise SourceFormatError(path, f"{where} ends too early ({error})", reason="truncated") from error
-    except OSError as error:
-        raise SourceFormatError(path, f"{where} cannot be read ({error})", reason="unreadable") from error
-    except Exception as error:  # each way of packing has errors of its own, names that are no text have others
-        raise SourceFormatError(path, f"{where} cannot be unpacked ({error})", reason="corrupt") from error
 
 
 def _member(archive: zipfile.ZipFile, name: str, path: Path) -> IO[bytes]:
@@ -245,11 +183,11 @@ def _member(archive: zipfile.ZipFile, name: str, path: Path) -> IO[bytes]:
 
 def _read_member(archive: zipfile.ZipFile, name: str, path: Path) -> Array:
     info = archive.getinfo(name + ".npy")
-    with _guarded(path, name), _member(archive, name, path) as stream:
-        head = _read_head(stream, path, name)
+    with guarded(path, name), _member(archive, name, path) as stream:
+        head = read_head(stream, path, name)
         _check_packing(info, path, name)
-        _check_size(head, info.file_size - head.start, path, name)
-        return _values(stream.read(head.nbytes), head, path, name)
+        check_size(head, info.file_size - head.start, path, name)
+        return read_values(stream, head, path, name)
 
 
 def _check_packing(info: zipfile.ZipInfo, path: Path, name: str) -> None:
@@ -269,79 +207,6 @@ def _check_packing(info: zipfile.ZipInfo, path: Path, name: str) -> None:
             f"array {name!r}: {info.compress_size:,} packed bytes would become {info.file_size:,}; no motion packs more than "
             f"{MAX_RATIO} to 1",
             reason="bomb",
-        )
-
-
-def _read_head(stream: IO[bytes], path: Path, name: str | None) -> ArrayHead:
-    where = f"array {name!r}" if name else "the file"
-    prefix = stream.read(10)
-    if prefix[:6] != npy_format.MAGIC_PREFIX or len(prefix) < 10:
-        reason = "truncated" if len(prefix) < 10 else "not_npy"
-        raise SourceFormatError(path, f"{where} does not begin as a .npy does", reason=reason)
-    version = (prefix[6], prefix[7])
-    if version == (1, 0):
-        length, fixed = int.from_bytes(prefix[8:10], "little"), 10
-    else:
-        length, fixed = int.from_bytes(prefix[8:10] + stream.read(2), "little"), 12
-    if version not in {(1, 0), (2, 0), (3, 0)} or length > 1 << 16:
-        raise SourceFormatError(path, f"{where} has a header that no .npy has", reason="header_lies")
-    text = stream.read(length)
-    if len(text) < length:
-        raise SourceFormatError(path, f"{where} ends inside its header", reason="truncated")
-    size = length.to_bytes(2 if version == (1, 0) else 4, "little")
-    reader = npy_format.read_array_header_1_0 if version == (1, 0) else npy_format.read_array_header_2_0
-    try:
-        shape, fortran, dtype = reader(io.BytesIO(size + text))
-    except Exception as error:  # NumPy parses it as Python text, which fails in a dozen ways
-        raise SourceFormatError(path, f"{where} has an unreadable header ({error})", reason="header_lies") from error
-    if not all(isinstance(extent, int) and extent >= 0 for extent in shape):
-        raise SourceFormatError(path, f"{where} has an impossible shape {shape}", reason="header_lies")
-    return ArrayHead(tuple(shape), dtype, fortran, fixed + length)
-
-
-def _check_size(head: ArrayHead, available: int, path: Path, name: str | None) -> None:
-    where = f"array {name!r}" if name else "the array"
-    if head.pickled:
-        raise SourceFormatError(
-            path,
-            f"{where} holds pickled Python objects, which can run code when they are read; save it again as plain "
-            "numbers (np.savez with a numeric dtype)",
-            reason="pickled",
-        )
-    if head.dtype.kind not in _KINDS:
-        raise SourceFormatError(path, f"{where} has elements of type {head.dtype}", reason="bad_dtype")
-    if head.nbytes != available:
-        short = head.nbytes > available and name is None
-        raise SourceFormatError(
-            path,
-            f"{where}: the header says shape {head.shape} of {head.dtype} ({head.nbytes:,} bytes), "
-            f"but {available:,} bytes follow",
-            reason="truncated" if short else "header_lies",
-        )
-    if head.nbytes > MAX_ARRAY_BYTES:
-        raise SourceFormatError(
-            path, f"{where} has {head.nbytes:,} bytes; {MAX_ARRAY_BYTES:,} is the most we read", reason="too_large"
-        )
-
-
-def _values(data: bytes, head: ArrayHead, path: Path, name: str | None) -> Array:
-    if len(data) != head.nbytes:
-        where = f"array {name!r}" if name else "the array"
-        raise SourceFormatError(path, f"{where} ends after {len(data):,} of {head.nbytes:,} bytes", reason="truncated")
-    if head.dtype.itemsize == 0:
-        return np.zeros(head.shape, dtype=head.dtype)
-    array: Array = np.frombuffer(data, dtype=head.dtype)
-    return array.reshape(head.shape[::-1]).T if head.fortran else array.reshape(head.shape)
-
-
-def _refuse_pointer(path: Path, stream: IO[bytes]) -> None:
-    start = stream.read(len(_LFS_POINTER))
-    stream.seek(0)
-    if start == _LFS_POINTER:
-        raise SourceFormatError(
-            path,
-            "is a Git LFS pointer, not the data; fetch the data with `git lfs pull` in the repository it came from",
-            reason="git_lfs_pointer",
         )
 
 

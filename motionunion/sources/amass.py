@@ -30,7 +30,8 @@ from motionunion import rotation
 from motionunion.body import body_of
 from motionunion.clip import ClipRef, RawClip
 from motionunion.errors import ClipError, SourceFormatError
-from motionunion.formats.npz import Array, list_members, member_heads, read_npz
+from motionunion.formats.npy import Array
+from motionunion.formats.npz import list_members, member_heads, read_npz
 from motionunion.sources.amass_names import LEAD_IN_S, key_of, uid_of
 from motionunion.sources.base import Claim, Folder, ReadOptions, Skip
 

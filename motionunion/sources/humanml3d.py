@@ -30,7 +30,7 @@ import numpy as np
 from motionunion.captions import CaptionLine, read_humanml3d_text, read_text
 from motionunion.clip import SPLITS, Annotation, Caption, ClipRef, RawClip, Segment, Shipped
 from motionunion.errors import ClipError, SourceFormatError
-from motionunion.formats.npz import Array, npy_head, read_npy
+from motionunion.formats.npy import Array, npy_head, read_npy
 from motionunion.skeleton import SMPL22_NAMES, SMPL22_PARENTS, Skeleton
 from motionunion.sources.base import Claim, Folder, Reading, ReadOptions, Skip
 from motionunion.sources.humanml3d_index import INDEX_FPS, Index, IndexRow, is_index, read_index

@@ -7,7 +7,8 @@ from collections import Counter
 from pathlib import Path
 
 from motionunion.errors import SourceFormatError
-from motionunion.formats.npz import list_members, npy_head
+from motionunion.formats.npy import npy_head
+from motionunion.formats.npz import list_members
 from motionunion.sources import SOURCES
 from motionunion.sources.base import Folder
 

@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from motionunion.errors import SourceFormatError
-from motionunion.formats import npz
-from motionunion.formats.npz import list_members, member_heads, npy_head, read_npy, read_npz
+from motionunion.formats import npy, npz
+from motionunion.formats.npy import npy_head, read_npy
+from motionunion.formats.npz import list_members, member_heads, read_npz
 
 ARRAYS = hnp.arrays(
     dtype=st.sampled_from(
@@ -170,9 +171,9 @@ def test_a_member_whose_name_is_no_text_is_refused(tmp_path: Path) -> None:
 
 def test_a_true_zip_bomb_is_too_large_to_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(tmp_path / "bomb.npz", poses=np.zeros(1 << 20, dtype=np.uint8))
-    monkeypatch.setattr(npz, "MAX_ARRAY_BYTES", (1 << 20) - 1)
+    monkeypatch.setattr(npy, "MAX_ARRAY_BYTES", (1 << 20) - 1)
     assert refused(tmp_path / "bomb.npz", "poses").reason == "too_large"
-    monkeypatch.setattr(npz, "MAX_ARRAY_BYTES", 1 << 20)
+    monkeypatch.setattr(npy, "MAX_ARRAY_BYTES", 1 << 20)
     assert read_npz(tmp_path / "bomb.npz", ["poses"])["poses"].shape == (1 << 20,)
 
 

@@ -10,7 +10,6 @@ import pytest
 
 import motionunion.ingest.outstanding as outstanding_module
 import motionunion.ingest.plan as plan_module
-from motionunion.engines.process_pool import ProcessPool
 from motionunion.engines.protocol import Done
 from motionunion.engines.serial import Serial
 from motionunion.errors import MissingInput, StoreError, UsageError
@@ -23,32 +22,6 @@ from motionunion.store.store import open_store
 @pytest.fixture(autouse=True)
 def _small_tasks(monkeypatch):
     monkeypatch.setattr(plan_module, "_SMALLEST_TASK", 1 << 16)
-
-
-class Backwards:
-    """Runs the tasks last to first."""
-
-    def run(self, work, tasks):
-        while tasks:
-            task = tasks.pop()
-            yield Done(task, work(task))
-
-
-def test_the_store_is_the_same_for_one_two_and_seven_workers_and_any_order(tmp_path, amass, shards):
-    source = amass(tmp_path / "amass", 24)
-    stores = {}
-    for name, how in {
-        "serial": {"executor": Serial()},
-        "two": {"executor": ProcessPool(2)},
-        "seven": {"executor": ProcessPool(7)},
-        "backwards": {"executor": Backwards()},
-    }.items():
-        result = ingest([source], tmp_path / name, **how)
-        assert result.clips == 24
-        stores[name] = (result.fingerprint, shards(tmp_path / name))
-    assert len([name for name in stores["serial"][1] if name.startswith("clips")]) >= 3
-    for name in ("two", "seven", "backwards"):
-        assert stores[name] == stores["serial"], name
 
 
 def test_a_second_run_reads_nothing_and_commits_nothing(tmp_path, amass):

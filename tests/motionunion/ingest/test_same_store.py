@@ -18,6 +18,7 @@ from motionunion.engines import ray_tasks
 from motionunion.engines.process_pool import ProcessPool
 from motionunion.engines.protocol import Done
 from motionunion.engines.serial import Serial
+from motionunion.ingest.result import IngestResult
 from motionunion.ingest.run import ingest
 from motionunion.store.check import check_store
 from motionunion.store.merge import merge
@@ -26,9 +27,11 @@ from motionunion.store.store import open_store
 MIB = 1 << 20
 
 
-@pytest.fixture(autouse=True)
-def _small_tasks(monkeypatch):
-    monkeypatch.setattr(plan_module, "_SMALLEST_TASK", 1 << 16)
+@pytest.fixture(autouse=True, scope="module")
+def _small_tasks():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(plan_module, "_SMALLEST_TASK", 1 << 16)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -63,11 +66,11 @@ def write_source():
 
 
 @pytest.fixture(scope="module")
-def whole(source, tmp_path_factory) -> str:
-    """The fingerprint that all others must have."""
+def whole(source, tmp_path_factory, _small_tasks) -> IngestResult:
+    """The run whose fingerprint all others must have."""
     result = ingest([source], tmp_path_factory.mktemp("whole") / "store", executor=Serial())
     assert (result.clips, result.reasons) == (22, {"not_utf8": 1, "truncated": 2})
-    return result.fingerprint
+    return result
 
 
 class Shuffled:
@@ -86,12 +89,13 @@ class Shuffled:
 @pytest.mark.parametrize(
     "how", [ProcessPool(2), ProcessPool(7), Shuffled(1), Shuffled(2)], ids=lambda how: type(how).__name__
 )
-def test_processes_and_order_make_no_difference(source, whole, tmp_path, how):
+def test_processes_and_order_make_no_difference(source, whole, tmp_path, how, shards):
     result = ingest([source], tmp_path / "store", executor=how)
-    assert result.fingerprint == whole
+    assert result.fingerprint == whole.fingerprint
+    assert shards(tmp_path / "store") == shards(Path(whole.store))
     assert result.tasks >= 7
     again = ingest([source], tmp_path / "store")
-    assert (again.fingerprint, again.commit, again.tasks) == (whole, result.commit, 0)
+    assert (again.fingerprint, again.commit, again.tasks) == (whole.fingerprint, result.commit, 0)
 
 
 @pytest.mark.slow
@@ -99,25 +103,25 @@ def test_options_make_no_difference(source, whole, tmp_path):
     for number, options in enumerate(
         ({"engine": "pool", "jobs": 2}, {"jobs": 1}, {"memory": 1000 * MIB}, {"jobs": 8, "memory": 900 * MIB})
     ):
-        assert ingest([source], tmp_path / str(number), **options).fingerprint == whole, options
+        assert ingest([source], tmp_path / str(number), **options).fingerprint == whole.fingerprint, options
 
 
 def test_the_order_of_paths_and_a_moved_folder_make_no_difference(source, whole, tmp_path):
     moved = shutil.copytree(source, tmp_path / "some" / "where" / "else")
-    assert ingest([moved], tmp_path / "moved", executor=Serial()).fingerprint == whole
+    assert ingest([moved], tmp_path / "moved", executor=Serial()).fingerprint == whole.fingerprint
     shutil.move(moved / "CMU" / "03", tmp_path / "rest" / "CMU" / "03")
     for name, paths in {"forth": [moved, tmp_path / "rest"], "back": [tmp_path / "rest", moved]}.items():
-        assert ingest(paths, tmp_path / name, executor=Serial()).fingerprint == whole
-    assert ingest([source], tmp_path / "back", executor=Serial()).fingerprint == whole
+        assert ingest(paths, tmp_path / name, executor=Serial()).fingerprint == whole.fingerprint
+    assert ingest([source], tmp_path / "back", executor=Serial()).fingerprint == whole.fingerprint
 
 
-@pytest.mark.parametrize("order", [(0, 1, 2), (2, 0, 1)])
-def test_all_shares_into_one_store_are_one_run(source, whole, tmp_path, order):
+def test_all_shares_into_one_store_are_one_run(source, whole, tmp_path):
+    order = (2, 0, 1)
     results = [ingest([source], tmp_path / "store", shard=f"{index}/3", executor=Serial()) for index in order]
-    assert results[-1].fingerprint == whole
+    assert results[-1].fingerprint == whole.fingerprint
     assert [result.shard for result in results] == [f"{index}/3" for index in order]
     assert sum(result.clips for result in results) == 22
-    assert sum(result.tasks for result in results) == ingest([source], tmp_path / "whole", executor=Serial()).tasks
+    assert sum(result.tasks for result in results) == whole.tasks
     assert sum(one.files for result in results for one in result.sources.values()) == 24
     assert len({result.fingerprint for result in results}) == 3  # each did something
     assert ingest([source], tmp_path / "store").tasks == 0
@@ -128,7 +132,7 @@ def test_shares_in_three_stores_merged_are_one_run(source, whole, tmp_path):
         ingest([source], tmp_path / str(index), shard=f"{index}/3", executor=Serial())
     merged = tmp_path / "merged"
     merge([tmp_path / "2", tmp_path / "0", tmp_path / "1"], merged)
-    assert open_store(merged).fingerprint() == whole
+    assert open_store(merged).fingerprint() == whole.fingerprint
     assert check_store(merged).sound
     assert ingest([source], merged).tasks == 0
 
@@ -157,7 +161,7 @@ def test_shares_at_once_into_one_store_lose_nothing(source, whole, tmp_path):
         thread.start()
     for thread in threads:
         thread.join()
-    assert open_store(tmp_path / "store").fingerprint() == whole
+    assert open_store(tmp_path / "store").fingerprint() == whole.fingerprint
     assert check_store(tmp_path / "store").sound
 
 
@@ -189,7 +193,7 @@ class Assassin:
 def test_a_worker_killed_at_work_costs_nothing_but_a_second_try(source, whole, tmp_path):
     assassin = Assassin(2)
     result = ingest([source], tmp_path / "store", executor=assassin)
-    assert (assassin.killed, result.fingerprint) == (1, whole)
+    assert (assassin.killed, result.fingerprint) == (1, whole.fingerprint)
 
 
 @pytest.mark.slow
@@ -197,7 +201,7 @@ def test_a_ray_cluster_makes_no_difference(source, whole, tmp_path, monkeypatch)
     pytest.importorskip("ray")
     monkeypatch.setenv("RAY_ADDRESS", "local")
     result = ingest([source], tmp_path / "store", engine="ray", jobs=2)
-    assert result.fingerprint == whole
+    assert result.fingerprint == whole.fingerprint
     assert check_store(tmp_path / "store").sound
 
 
@@ -224,7 +228,7 @@ def test_a_run_on_two_nodes_survives_the_loss_of_one(source, whole, tmp_path, mo
         assert not second.any_processes_alive()
         assert losing.deaths
         assert losing.done == result.tasks > 4
-        assert result.fingerprint == whole
+        assert result.fingerprint == whole.fingerprint
         assert check_store(tmp_path / "store").sound
     finally:
         ray.shutdown()

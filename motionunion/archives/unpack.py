@@ -37,6 +37,8 @@ _LFS_POINTER = b"version https://git-lfs"
 _ZIP = b"PK"
 _LOOK_EVERY = 64 << 20
 """Bytes of one member after which the room on the disk is looked at again."""
+_NO_NAME = (errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL)
+"""What a disk says of a name that it does not take: 4,096 bytes count from its root, and some take other letters, or fewer."""
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 
 
@@ -177,6 +179,11 @@ class _Desk:
             file = os.open(target, _NEW, 0o600)
         except (FileExistsError, NotADirectoryError) as error:
             raise Refusal("duplicate_member", "a file and a folder of the archive bear the same name") from error
+        except OSError as error:
+            if error.errno not in _NO_NAME:
+                raise
+            problem = f"its name cannot be written to the disk that is unpacked to ({error.strerror})"
+            raise Refusal("unsafe_member", problem) from error
         try:
             with os.fdopen(file, "wb") as out:
                 for chunk in member.content:

@@ -148,6 +148,12 @@ def test_a_name_that_leads_out_or_nowhere_is_refused(open_up: Open, entry: Entry
     assert all(letter.isprintable() for refused in found.report.refused for letter in refused.problem)
 
 
+def test_a_name_that_this_disk_does_not_take_is_refused(tar_of: Tar, open_up: Open) -> None:
+    long = "/".join(["d" * 200] * 20) + "/x.npz"  # 4,026 bytes, and those of the folder it is unpacked to
+    found = open_up(tar_of({"a.npz": b"1", long: b"long", "b.npz": b"2"}))
+    assert (found.files, found.reasons) == ({"a.npz": b"1", "b.npz": b"2"}, ["unsafe_member"])
+
+
 def test_a_nul_in_an_extended_name_is_refused(open_up: Open, entry: Entry) -> None:
     record = b"24 path=a.npz\0/../evil.x\n"
     assert len(record) == 25

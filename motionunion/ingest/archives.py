@@ -11,8 +11,9 @@ from __future__ import annotations
 import errno
 import hashlib
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from motionunion.archives.names import shown_name, stem_of
@@ -44,10 +45,16 @@ class Batch:
     """Files that are read together: those that lie open, or those of one archive."""
 
     detection: Detection
-    archive: str | None
-    """Key of the archive; None for files that lie open."""
     own: Callable[[list[Listed], Ledger], tuple[list[Listed], list[Skip]]]
     """Leave out what is another's, and mark the rest as this batch's."""
+    archive: Archive | None = None
+    """None for files that lie open."""
+    top: Path = Path()
+    """Where the archive is unpacked."""
+
+    def shown(self, path: Path) -> Path:
+        """The path of a file as a person knows it: not in a folder that is gone when they read of it."""
+        return path if self.archive is None else self.archive.path / path.relative_to(self.top)
 
 
 class Archives:
@@ -93,7 +100,7 @@ class Archives:
             OSError: The scratch folder cannot be written.
             SourceFormatError: A member or an archive was refused, and `stop` was said.
         """
-        yield Batch(detection, None, self._lies_open)
+        yield Batch(detection, self._lies_open)
         if self._scratch.is_dir():
             clear_abandoned(self._scratch)
         for archive in self._found:
@@ -160,13 +167,14 @@ class Archives:
             unpacked = self._unpack(archive, covered.size, top)
             receipt = self._receipt(archive, covered, unpacked)
             detection = look_around([_only_folder(top)], self._source)
-            self._result.skip(_renamed(detection.skipped, top, archive))
+            batch = Batch(detection, partial(self._of_archive, archive), archive, top)
+            self._result.skip(replace(skip, path=batch.shown(skip.path)) for skip in detection.skipped)
             self._result.skip(Skip(archive.path, reason, count) for reason, count in _passed(unpacked).items())
             for claim in detection.claims:
                 self._progress.note(
                     f"recognised {claim.source} in {archive.path} ({len(claim.files) + len(claim.sidecars):,} files)"
                 )
-            yield Batch(detection, archive.key, lambda listing, ledger: self._of_archive(listing, ledger, archive, top))
+            yield batch
         self._committer.add(receipt)
         self._committer.flush()
         self._result.count(receipt)
@@ -227,9 +235,7 @@ class Archives:
             rejects=tuple(rows),
         )
 
-    def _of_archive(
-        self, listing: list[Listed], ledger: Ledger, archive: Archive, top: Path
-    ) -> tuple[list[Listed], list[Skip]]:
+    def _of_archive(self, archive: Archive, listing: list[Listed], ledger: Ledger) -> tuple[list[Listed], list[Skip]]:
         marked = [replace(one, config=f"{one.config}{_MARK}{archive.key}") for one in listing]
         before = ledger.live((one.ref.source, one.ref.key) for one in marked)
         earlier = {one.key for one in self._found if one.key < archive.key}
@@ -245,7 +251,7 @@ class Archives:
                 left.append(Skip(one.ref.path, f"has the same key as a file of {owner}, which is read"))
             else:
                 kept.append(one)
-        return kept, _renamed(left, top, archive)
+        return kept, left
 
 
 def _is_of(share: Share, key: str) -> bool:
@@ -256,11 +262,6 @@ def _only_folder(top: Path) -> Path:
     """The folder that a person would name: the one that the archive holds everything in, or else the one made for it."""
     inside = list(top.iterdir())
     return inside[0] if len(inside) == 1 and inside[0].is_dir() else top
-
-
-def _renamed(skips: Iterable[Skip], top: Path, archive: Archive) -> list[Skip]:
-    """The same, with paths that tell of the archive, not of the folder that is gone when they are read."""
-    return [replace(skip, path=archive.path / skip.path.relative_to(top)) for skip in skips]
 
 
 def _passed(unpacked: Unpacked) -> dict[str, int]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
 
 from motionunion.errors import SourceFormatError
 from motionunion.ingest.archives import Batch
@@ -28,7 +30,7 @@ def outstanding(
     again, the first that was refused."""
     listing, doubles = list_claims(batch.detection.claims, options)
     listing, others = batch.own(listing, committer.ledger)
-    result.skip((*doubles, *others))
+    result.skip(replace(skip, path=batch.shown(skip.path)) for skip in (*doubles, *others))
     tasks = [
         task
         for task in cut_tasks(listing, options, store.storage)
@@ -36,7 +38,7 @@ def outstanding(
     ]
     left: list[Task] = []
     refused: Listed | None = None
-    for portion in _portions(tasks):
+    for portion in portions(tasks):
         current = committer.ledger.up_to_date([listed.covered("") for task in portion for listed in task.files])
         for task in portion:
             count = result.sources.setdefault(task.source, SourceCount())
@@ -54,8 +56,8 @@ def outstanding(
     return left, refused
 
 
-def _portions(tasks: Sequence[Task]) -> Iterator[list[Task]]:
-    """Tasks in portions of some files: asking about all of millions at once would take gigabytes."""
+def portions(tasks: Sequence[Task]) -> Iterator[list[Task]]:
+    """Tasks in portions of some files: asking a ledger about all of millions at once would take gigabytes."""
     portion: list[Task] = []
     files = 0
     for task in tasks:
@@ -68,10 +70,10 @@ def _portions(tasks: Sequence[Task]) -> Iterator[list[Task]]:
         yield portion
 
 
-def refused_before(listed: Listed) -> SourceFormatError:
+def refused_before(path: Path) -> SourceFormatError:
     """What a run that stops at refusals says of a file that is not even tried again."""
     return SourceFormatError(
-        listed.ref.path,
+        path,
         "was refused by an earlier run, or its captions were, and is as it was (--on-error fail): repair or remove it, or "
         'use --on-error continue. Why: motionunion query "select * from rejects"',
         reason="refused_before",

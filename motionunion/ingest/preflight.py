@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from motionunion.errors import MissingInput
+from motionunion.ingest.outstanding import portions
 from motionunion.ingest.plan import Listed, cut_tasks, list_claims
 from motionunion.ingest.share import Share
 from motionunion.sources import Claim, ReadOptions
@@ -76,12 +77,13 @@ def _plan(
     detection: Detection, storage: Storage, opened: Store | None, options: ReadOptions, jobs: int, share: Share | None
 ) -> Plan:
     listing, doubles = list_claims(detection.claims, options)
-    known: Collection[tuple[str, str]] = ()
+    dealt = [task for task in cut_tasks(listing, options, storage) if share is None or share.holds(task)]
+    known: set[tuple[str, str]] = set()
     if opened is not None:
         ledger = Ledger(opened.storage, opened.state)
-        known = ledger.up_to_date([listed.covered("") for listed in listing])
+        for portion in portions(dealt):
+            known.update(ledger.up_to_date([listed.covered("") for task in portion for listed in task.files]))
         ledger.close()
-    dealt = [task for task in cut_tasks(listing, options, storage) if share is None or share.holds(task)]
     tasks = [task for task in dealt if any((listed.ref.source, listed.ref.key) not in known for listed in task.files)]
     plans: dict[str, SourcePlan] = {}
     for claim in detection.claims:

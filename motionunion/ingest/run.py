@@ -13,7 +13,7 @@ from motionunion.archives.scratch import UNPACKED
 from motionunion.body_models import existing_folder
 from motionunion.engines.protocol import OUT_OF_MEMORY, Done, Executor
 from motionunion.errors import SourceFormatError, StoreError, UsageError
-from motionunion.ingest.archives import Archives
+from motionunion.ingest.archives import Archives, Batch
 from motionunion.ingest.interrupt import Interrupt
 from motionunion.ingest.outstanding import outstanding, refused_before
 from motionunion.ingest.plan import Task
@@ -114,12 +114,12 @@ def ingest(
         for batch in archives.batches(detection):
             tasks, refused = outstanding(batch, options, opened, committer, result, share)
             if refused and on_error == "fail":
-                raise refused_before(refused)
+                raise refused_before(batch.shown(refused.ref.path))
             # The largest first: a large one that begins last is waited for by everyone.
             queue = deque(sorted(tasks, key=lambda task: -task.size))
             progress.start("ingest", sum(task.size for task in tasks) / 1e6, "MB")
             with Interrupt(queue, progress) as interrupt:
-                run = _Run(queue, committer, result, progress, interrupt, stop=on_error == "fail")
+                run = _Run(queue, batch, committer, result, progress, interrupt, stop=on_error == "fail")
                 try:
                     run.run(executor or staff.executor(tasks, progress))
                 except Exception:
@@ -193,6 +193,7 @@ class _Run:
     def __init__(
         self,
         queue: deque[Task],
+        batch: Batch,
         committer: Committer,
         result: IngestResult,
         progress: Progress,
@@ -200,7 +201,7 @@ class _Run:
         *,
         stop: bool,
     ) -> None:
-        self._queue, self._committer, self._result = queue, committer, result
+        self._queue, self._batch, self._committer, self._result = queue, batch, committer, result
         self._progress, self._interrupt, self._stop = progress, interrupt, stop
         self.refused: SourceFormatError | None = None
         """The first refusal of a run that stops at one."""
@@ -249,7 +250,7 @@ class _Run:
         row = receipt.rejects[0]
         root = next(listed.ref.root for listed in task.files if listed.ref.key == row["key"])
         return SourceFormatError(
-            root / row["file"],
+            self._batch.shown(root / row["file"]),
             f"{row['message']} (--on-error fail). {len(self._queue):,} tasks were not begun; everything else is committed. "
             "Repair or remove the file and run the same command again, or use --on-error continue.",
             line=row["line"],

@@ -269,6 +269,19 @@ def test_on_error_fail_stops_at_the_first_refused_member(tmp_path: Path, source:
         read([archive], tmp_path / "store", on_error="fail")
 
 
+def test_on_error_fail_names_a_member_by_its_archive(tmp_path: Path, source: Path) -> None:
+    """The folder it was unpacked to is gone by then."""
+    bad = source / "01" / "01_05_poses.npz"
+    bad.write_bytes(bad.read_bytes()[:-20])
+    archive = pack(source, tmp_path / "downloads" / "CMU.tar")
+    with pytest.raises(SourceFormatError) as caught:
+        read([archive], tmp_path / "store", on_error="fail")
+    assert caught.value.path == archive / "CMU" / "01" / "01_05_poses.npz"
+    with pytest.raises(SourceFormatError, match="earlier run") as caught:  # the archive was not read to its end
+        read([archive], tmp_path / "store", on_error="fail")
+    assert caught.value.path == archive / "CMU" / "01" / "01_05_poses.npz"
+
+
 def test_a_dry_run_names_archives_and_opens_none(tmp_path: Path, source: Path, opened: list[str]) -> None:
     archive = pack(source, tmp_path / "downloads" / "CMU.tar")
     plan = dry_run([archive.parent], tmp_path / "store")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.options import DEFAULT_STORE, JobsOption, JsonOption, StoreOption
+from cli.options import DEFAULT_STORE, JobsOption, JsonOption, StoreOption, naming
 from cli.show import say, show_json, show_table
 
 if TYPE_CHECKING:
@@ -135,12 +135,12 @@ def ingest(
     if as_json:
         show_json({**asdict(result), "clips": result.clips, "read": result.read, "refused": result.refused})
     else:
-        _show_result(result)
+        _show_result(result, naming(store))
     if result.refused + result.standing_rejects:
         raise typer.Exit(3 if result.read else 4)
 
 
-def _show_result(result: IngestResult) -> None:
+def _show_result(result: IngestResult, which: str) -> None:
     _show_skipped(result.skipped, result.skipped_files)
     columns = ("source", "files", "clips", "annotations", "known already", "frames", "hours", "refused")
     rows = [
@@ -156,11 +156,11 @@ def _show_result(result: IngestResult) -> None:
             line = f":{row['line']}" if row["line"] else ""
             say(f"  {row['file']}{line}   {row['reason']}: {row['message']}")
         if result.refused > _LISTED:
-            say(f'  ... {result.refused - _LISTED:,} more: motionunion query "select * from rejects"')
+            say(f'  ... {result.refused - _LISTED:,} more: motionunion query "select * from rejects"{which}')
     if result.standing_rejects:
         say(f"{result.standing_rejects} refused by an earlier run and unchanged since, not tried again "
-            '(motionunion query "select * from rejects").')  # fmt: skip
-    say("Next: motionunion stats" if result.read or result.shard else "Nothing could be read.")
+            f'(motionunion query "select * from rejects"{which}).')  # fmt: skip
+    say(f"Next: motionunion stats{which}" if result.read or result.shard else "Nothing could be read.")
 
 
 def _show_plan(plan: Plan) -> None:
@@ -178,8 +178,11 @@ def _show_plan(plan: Plan) -> None:
 
 
 def _show_skipped(skipped: list[dict[str, Any]], files: int) -> None:
+    advised = set()
     for one in skipped[:_LISTED]:
         count = f" ({one['count']} files)" if one["count"] > 1 else ""
-        say(f"skipped: {one['path']}{count}: {one['reason']}")
+        reason, _, advice = one["reason"].partition("; ")
+        say(f"skipped: {one['path']}{count}: {reason if advice in advised else one['reason']}")
+        advised.add(advice)
     if len(skipped) > _LISTED:
         say(f"skipped: {files - sum(one['count'] for one in skipped[:_LISTED]):,} more files (--json lists them)")

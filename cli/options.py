@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -43,3 +45,8 @@ SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Seed of every ra
 
 DEFAULT_STORE = "motionunion-store"
 DEFAULT_RUNS = Path("scamo-runs")
+
+
+def naming(store: str) -> str:
+    """What a command that is suggested needs behind it to mean this store: nothing where it finds it by itself."""
+    return "" if store == os.environ.get("MOTIONUNION_STORE", DEFAULT_STORE) else f" --store {shlex.quote(store)}"

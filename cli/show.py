@@ -34,10 +34,16 @@ def help_of(command: Callable[..., None]) -> str:
     return "\n\n".join(" ".join(part.split()) for part in (inspect.getdoc(command) or "").split("\n\n"))
 
 
-def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]], *, note: str = "") -> None:
-    """Print a table on stdout: first column left, numbers right. `note` stands below."""
+def show_table(
+    title: str, columns: Sequence[str], rows: Sequence[Sequence[object]], *, note: str = "", any_width: bool = False
+) -> None:
+    """Print a table on stdout: first column left, numbers right. `note` stands below.
+
+    With `any_width`, rows of more columns than have room beside each other stand one below the other, a line per column.
+    """
     from rich.box import SIMPLE
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     class OwnConsole(Console):
@@ -45,15 +51,30 @@ def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[objec
             _nobody_reads()
 
     console = OwnConsole(width=None if sys.stdout.isatty() else 160, highlight=False)
-    table = Table(title=_harmless(title), title_justify="left", title_style="bold", box=SIMPLE, pad_edge=False)
-    for number, column in enumerate(columns):
-        numeric = all(isinstance(row[number], int | float) or _looks_numeric(row[number]) for row in rows)
-        table.add_column(column, justify="right" if number and numeric else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*(_cell(value) for value in row))
-    console.print(table)
+    if title:  # not the table's own title, which would be broken to the width of a narrow table
+        console.print(_harmless(title), style="bold", markup=False)
+    if any_width and rows and _needed_width(columns, rows) > console.width:
+        for number, row in enumerate(rows, start=1):
+            table = Table("", "", title=f"row {number:,}", title_justify="left", box=None, show_header=False)
+            for column, value in zip(columns, row, strict=True):
+                table.add_row(escape(column), _cell(value))
+            console.print(table)
+    else:
+        table = Table(box=SIMPLE, pad_edge=False)
+        for number, column in enumerate(columns):
+            numeric = all(isinstance(row[number], int | float | None) or _looks_numeric(row[number]) for row in rows)
+            table.add_column(escape(column), justify="right" if number and numeric else "left", overflow="fold")
+        for row in rows:
+            table.add_row(*(_cell(value) for value in row))
+        console.print(table)
     if note:
         console.print(note, style="dim")
+
+
+def _needed_width(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> int:
+    """Characters of a line in which no heading, and no value of up to 16 characters, is cut."""
+    longest = (max(len(str(row[number])) for row in rows) for number in range(len(columns)))
+    return sum(max(len(column), min(length, 16)) + 3 for column, length in zip(columns, longest, strict=True))
 
 
 def _nobody_reads() -> NoReturn:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.options import DEFAULT_STORE, AtOption, JsonOption, StoreOption
+from cli.options import DEFAULT_STORE, AtOption, JsonOption, StoreOption, naming
 from cli.show import say, show_json, show_table
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def stats(store: StoreOption = DEFAULT_STORE, at: AtOption = None, as_json: Json
     rows = [_stats_row(one["source"], one) for one in found["sources"]]
     if len(rows) > 1:
         rows.append(_stats_row("in all", {**found, "share": 1.0 if found["hours"] else 0.0}))
-    show_table(f"{store}, commit {found['commit']}", columns, rows, note=_stats_note(found))
+    show_table(f"{store}, commit {found['commit']}", columns, rows, note=_stats_note(found, naming(store)))
 
 
 def _stats_row(name: str, one: dict[str, Any]) -> tuple[object, ...]:
@@ -39,7 +39,7 @@ def _stats_row(name: str, one: dict[str, Any]) -> tuple[object, ...]:
             rejects)  # fmt: skip
 
 
-def _stats_note(found: dict[str, Any]) -> str:
+def _stats_note(found: dict[str, Any], which: str) -> str:
     notes = []
     if found["template_body"]:
         notes.append(
@@ -55,7 +55,7 @@ def _stats_note(found: dict[str, Any]) -> str:
         )
     if found["rejects"]:
         reasons = ", ".join(f"{count:,} {reason}" for reason, count in found["reject_reasons"].items())
-        notes.append(f'Rejects: {reasons}. List: motionunion query "select * from rejects"')
+        notes.append(f'Rejects: {reasons}. List: motionunion query "select * from rejects"{which}')
     if not found["clips"]:
         notes.append("No clips yet: motionunion ingest PATH brings some.")
     return "\n".join((*notes, f"Fingerprint {found['fingerprint'][:16]}"))
@@ -104,7 +104,7 @@ def _show_check(store: str, report: CheckReport) -> None:
         note="\n".join(_check_notes(report)),
     )
     if not report.sound:
-        say("Restore these files from a backup; or: motionunion check --repair")
+        say(f"Restore these files from a backup; or: motionunion check --repair{naming(store)}")
 
 
 def _check_notes(report: CheckReport) -> list[str]:
@@ -147,7 +147,7 @@ def _show_repair(store: str, report: RepairReport, as_json: bool) -> None:
             *(("lost", words) for words in report.lost),
             *(("next", words) for words in report.next),
         ],
-        note="motionunion check looks at it again.",
+        note=f"motionunion check{naming(store)} looks at it again.",
     )
 
 
@@ -167,7 +167,8 @@ def query(
     if as_json:
         show_json({"columns": columns, "rows": [list(row) for row in rows]})
     else:
-        show_table("", columns, rows, note=f"{len(rows):,} rows")
+        count = f"{len(rows):,} row{'' if len(rows) == 1 else 's'}"
+        show_table("", columns, rows, note=count, any_width=True)
 
 
 def show(

@@ -93,6 +93,25 @@ def test_tables_name_what_matters(amass: Path, tmp_path: Path) -> None:
     assert "Would read" in call("ingest", amass, "--dry-run", *store)
 
 
+def test_what_is_suggested_means_the_store_that_was_named(
+    amass: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = str(tmp_path / "store")
+    named = CliRunner().invoke(app, ["ingest", str(amass), "--jobs", "1", "--store", store])
+    assert f"Next: motionunion stats --store {store}\n" in named.output
+    monkeypatch.setenv("MOTIONUNION_STORE", store)
+    assert "Next: motionunion stats\n" in CliRunner().invoke(app, ["ingest", str(amass), "--jobs", "1"]).output
+
+
+def test_rows_of_many_columns_stand_one_below_the_other(amass: Path, tmp_path: Path) -> None:
+    store = ("--store", tmp_path / "store")
+    call("ingest", amass, "--jobs", 1, *store, code=3)
+    (clip_id,) = answer("query", "select clip_id from clips where key like '%01_01%'", *store)["rows"][0]
+    lines = call("query", "select * from clips order by key", *store).splitlines()
+    assert [line.strip() for line in lines if line.startswith("row ")][:2] == ["row 1", "row 2"]
+    assert ["clip_id", clip_id] in [line.split() for line in lines], "no value is cut"
+
+
 def test_what_cannot_be_done_is_an_error_of_its_kind(amass: Path, tmp_path: Path) -> None:
     store = ("--store", tmp_path / "store")
     run = CliRunner().invoke
@@ -134,7 +153,7 @@ def test_a_query_may_give_any_type_that_the_database_has(tmp_path: Path, amass: 
     store = tmp_path / "store"
     call("ingest", amass, "--store", store, code=3)
     assert len(answer("query", f"SELECT {value} AS x, 2 AS x", "--store", store)["rows"][0]) == 2
-    assert "1 rows" in call("query", f"SELECT {value}", "--store", store)
+    assert "1 row\n" in call("query", f"SELECT {value}", "--store", store)
 
 
 def test_text_of_a_file_does_not_command_the_terminal(tmp_path: Path, amass: Path) -> None:

@@ -67,7 +67,7 @@ def tokenize(
     _show_corpus(answer)
     if made.advice:
         typer.secho(f"advice: {made.advice}", fg="yellow", err=True)
-    typer.secho("next: scamo train-ar", err=True)
+    typer.secho("Next: scamo train-ar", err=True)
 
 
 def train_tokenizer(
@@ -101,7 +101,7 @@ def train_tokenizer(
         return
     columns = {f"held out: {answer['held_out']['on']}": answer["held_out"]} if answer["held_out"] else {}
     _show_scores(f"Tokenizer {answer['tokenizer']}", answer, columns)
-    typer.secho(f"next: scamo tokenize --codebook {codebook}", err=True)
+    typer.secho(f"Next: scamo tokenize --codebook {codebook}", err=True)
 
 
 def _show_corpus(answer: Mapping[str, Any]) -> None:

@@ -42,7 +42,7 @@ def test_tokenize_shows_what_it_made_and_what_comes_next(scamo) -> None:
                   "1 skipped: spans of fewer than 16 rows"):  # fmt: skip
         assert words in " ".join(result.stdout.split())
     assert "advice:" in result.stderr
-    assert "next: scamo train-ar" in result.stderr
+    assert "Next: scamo train-ar" in result.stderr
 
 
 def test_train_tokenizer_prints_one_json_object_and_a_table(scamo) -> None:

@@ -335,6 +335,7 @@ def main() -> None:
             "by_kind": {kind: outcome.to_json() for kind, outcome in sorted(found.items())},
         },
     )
+    raise SystemExit(1 if in_all.open else 0)
 
 
 if __name__ == "__main__":

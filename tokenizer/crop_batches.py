@@ -31,12 +31,11 @@ class CropBatches:
 
     def draw(self, crops: int, seed: int, attempt: int, step: int, purpose: int = TRAINING) -> tuple[Tensor, Tensor]:
         """Crops (B, T, D) and their mask (B, T), 1 on real rows."""
+        if self.rows is None:
+            target, mask = self.sampler.draw(crops, seed, attempt, step, purpose)
+            return self._sent(torch.from_numpy(target)), self._sent(torch.from_numpy(mask))
         drawn = self.sampler.choose(crops, seed, attempt, step, purpose)
-        real = np.arange(self.sampler.crop_rows) < drawn.lengths[:, None]
-        mask = self._sent(torch.from_numpy(real.astype(np.float32)))
-        if self.rows is not None:
-            return self.gathered(self.rows, drawn), mask
-        return self._sent(torch.from_numpy(self.sampler.read(drawn))), mask
+        return self.gathered(self.rows, drawn), self._sent(torch.from_numpy(drawn.mask(self.sampler.crop_rows)))
 
     def gathered(self, rows: Tensor, drawn: Drawn) -> Tensor:
         """What `CropSampler.read` gives, taken from rows (N, D) on whatever device they are."""

@@ -117,6 +117,10 @@ class Drawn:
     mirrored: npt.NDArray[np.bool_]
     """(B,)"""
 
+    def mask(self, crop_rows: int) -> FloatRows:
+        """(B, T): 1 on real rows, 0 on repeated ones."""
+        return (np.arange(crop_rows) < self.lengths[:, None]).astype(np.float32)
+
 
 class CropSampler:
     """Draws random crops of training windows, every row of the split equally likely to be looked at.
@@ -142,9 +146,9 @@ class CropSampler:
         mirrored = random.random(crops) < self._mirrored if self.mirror is not None else np.zeros(crops, dtype=np.bool_)
         return Drawn(first, np.minimum(rows, self.crop_rows), mirrored)
 
-    def read(self, drawn: Drawn, out: FloatRows | None = None) -> FloatRows:
-        """The chosen crops (B, T, D), normalised, in `out` where that is given."""
-        crops = self._reader.batch(drawn.first, drawn.lengths, out)
+    def read(self, drawn: Drawn) -> FloatRows:
+        """The chosen crops (B, T, D), normalised."""
+        crops = self._reader.batch(drawn.first, drawn.lengths)
         if self.mirror is not None and drawn.mirrored.any():
             crops[drawn.mirrored] = self.mirror(crops[drawn.mirrored])
         return crops
@@ -154,8 +158,7 @@ class CropSampler:
     ) -> tuple[FloatRows, FloatRows]:
         """Normalised crops (B, T, D) and their mask (B, T), 1 on real rows."""
         drawn = self.choose(crops, seed, attempt, step, purpose)
-        real = np.arange(self.crop_rows) < drawn.lengths[:, None]
-        return self.read(drawn), real.astype(np.float32)
+        return self.read(drawn), drawn.mask(self.crop_rows)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -205,6 +205,7 @@ def _draw(clip: Any, path: Path) -> None:
     from motionunion.render import write_gif
     from motionunion.resample import joints_at
 
+    say(f"drawing {clip.seconds:.0f} s of motion into {path}")
     write_gif(joints_at(clip, clip.fps, frames=(0, clip.frames)), float(clip.fps), path, title=clip.key)
 
 

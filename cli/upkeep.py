@@ -36,7 +36,7 @@ def compact(
         rows: list[tuple[object, ...]] = [(kind, count, result.after[kind]) for kind, count in result.before.items()]
         rows.append(("MB in all", round(result.bytes_before / 1e6, 1), round(result.bytes_after / 1e6, 1)))
         note = (
-            f"{result.commits} commits, {result.clips:,} clips copied."
+            f"{result.commits} commits, {result.clips:,} clips copied. The old shards stay until `motionunion gc`."
             if result.commits
             else "There was nothing to do."
         )
@@ -121,6 +121,12 @@ def _show_drop(result: DropResult) -> None:
     if result.undo:  # how long they are is in shards that may be gone
         columns, rows = columns[:2], [row[:2] for row in rows]
     notes = []
+    if not result.clips:
+        notes.append("Nothing here matches: no commit was made.")
+    elif not result.undo and not result.dry_run:
+        notes.append(
+            "`motionunion drop --undo` with the same condition over source, key or clip_id lets ingest read them again."
+        )
     if result.changed_meanwhile:
         notes.append(f"{result.changed_meanwhile:,} were changed by another process meanwhile, and were left alone.")
     if result.undo and result.clips and not result.dry_run:

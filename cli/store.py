@@ -159,7 +159,10 @@ def query(
     at: AtOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Ask a store in SQL (DuckDB, read-only). Tables: clips, captions, segments, rejects, receipts."""
+    """Ask a store in SQL (DuckDB, read-only). Tables: clips, captions, segments, rejects, receipts.
+
+    `motionunion query "describe clips"` names the columns of one.
+    """
     from motionunion.store.store import open_store
 
     with open_store(store, at=at) as opened:

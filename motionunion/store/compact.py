@@ -109,12 +109,13 @@ def _plan(committer: Committer, kind: str, target: int, left_alone: set[str]) ->
     by_source: dict[str, list[_Candidate]] = defaultdict(list)
     use = committer.ledger.use()
     for shard in committer.state.of_kind(kind):
-        rows, first = use.get(shard.name, (0, ""))
+        rows, source, first = use.get(shard.name, (0, "", ""))
         if kind == "rejects":
             rows = shard.rows  # receipts do not say how many a file has
         fill = max(shard.bytes * rows / shard.rows / target, rows / _FULL_ROWS)
         if fill < 0.5 and shard.name not in left_alone:
-            by_source[_source(shard)].append(_Candidate(shard, first, fill, rows >= shard.rows))
+            # Not by the name of the shard, which is the same for sources that differ in a sign alone.
+            by_source[source].append(_Candidate(shard, first, fill, rows >= shard.rows))
     batches = []
     for source in sorted(by_source):
         for batch in _filled(sorted(by_source[source], key=lambda one: (one.first, one.shard.name))):

@@ -112,12 +112,12 @@ class Ledger:
             f'SELECT DISTINCT source, "key" FROM ({_PLACES}) SEMI JOIN named USING (name) ORDER BY source, "key"'
         ).fetchall()
 
-    def use(self) -> dict[str, tuple[int, str]]:
-        """Of each shard that is of use: how many rows are live, and the first key. Rejects count one a file."""
+    def use(self) -> dict[str, tuple[int, str, str]]:
+        """Of each shard that is of use: how many rows are live, whose, and the first key. Rejects count one a file."""
         rows = self._connection.execute(
-            f'SELECT name, sum(live_rows), min("key") FROM ({_PLACES}) WHERE name IS NOT NULL GROUP BY name'
+            f'SELECT name, sum(live_rows), min(source), min("key") FROM ({_PLACES}) WHERE name IS NOT NULL GROUP BY name'
         ).fetchall()
-        return {name: (int(count), first) for name, count, first in rows}
+        return {name: (int(count), source, first) for name, count, source, first in rows}
 
     def dropped(self) -> pa.Table:
         """What `drop` has taken out: source, key, clip_id."""

@@ -252,12 +252,11 @@ class _Merging:
         if name not in self._committer.state.shards:
             try:
                 data = other.storage.get(shard_path(name))
-            except FileNotFoundError:
-                data = b""
-            if len(data) != shard.bytes or sha256_hex(data) != shard.sha256:
-                self._found_damage(
-                    number, name, f"{other.url}/{shard_path(name)}: is not what was written, or is missing"
-                )
+                problem = "" if sha256_hex(data) == shard.sha256 else "is not what was written"
+            except OSError as error:
+                problem = f"cannot be read ({error.strerror or error})"
+            if problem:
+                self._found_damage(number, name, f"{other.url}/{shard_path(name)}: {problem}")
                 return None
             self._target.storage.put(shard_path(name), data)
             self.result.copied += 1

@@ -111,6 +111,8 @@ def _rows(storage: Storage, shard: Shard) -> Iterator[Row]:
         raise  # a server that does not answer is no damage
     except StoreError as error:
         raise ShardDamage(shard.name, str(error)) from error
+    except OSError as error:
+        raise _damage(storage, shard, f"it cannot be read ({error.strerror or error})") from error
 
 
 def _is_as_said(kind: str, rows: list[Row], covered: Covered) -> bool:

@@ -213,6 +213,33 @@ def test_a_shard_of_captions_with_one_flipped_bit_is_not_copied(scattered):
     assert result.after["captions"] == 2
 
 
+def test_a_shard_that_the_disk_does_not_give_is_left_alone_and_named(scattered):
+    victim = open_store(scattered.path).state.of_kind("captions")[0]
+    path = scattered.path / shard_path(victim.name)
+    path.unlink()
+    path.mkdir()  # read errors alike
+    result = compact(scattered.path)
+    assert [one["file"] for one in result.damage] == [shard_path(victim.name)]
+    assert "cannot be read" in result.damage[0]["problem"]
+    assert result.after["captions"] == 2
+
+
+def test_sources_whose_names_differ_in_a_sign_alone_are_kept_apart(desk):
+    for source in ("my words", "my-words", "my/words"):
+        captions = [Caption(uid="made_up/a", text=f"{source} {number}", layer="x") for number in range(2)]
+        open_store(desk.path).append({"captions": captions}, source=source, key="list.csv")
+        before = open_store(desk.path).fingerprint()
+        assert compact(desk.path).damage == []
+        assert open_store(desk.path).fingerprint() == before
+    assert count(open_store(desk.path))["captions"] == 3
+    assert open_store(desk.path).rows("SELECT source, count(*) FROM captions GROUP BY ALL ORDER BY ALL") == [
+        ("my words", 2),
+        ("my-words", 2),
+        ("my/words", 2),
+    ]
+    assert check_store(desk.path).sound
+
+
 def test_a_newer_receipt_of_another_writer_is_never_overridden(scattered, make_clip, monkeypatch):
     raced = []
 

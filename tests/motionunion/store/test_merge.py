@@ -193,6 +193,19 @@ def test_a_damaged_shard_of_another_store_costs_what_it_holds(desks, make_clip):
     assert check_store(ours.path).sound
 
 
+def test_what_the_disk_of_another_store_does_not_give_is_no_trouble_of_ours(desks, make_clip):
+    ours, one, _ = desks
+    one.commit(one.receipt((make_clip("a"),)), one.receipt((make_clip("b"),)))
+    [(victim,)] = open_store(one.path).rows("SELECT shard FROM clips WHERE key = 'a'")
+    path = one.path / shard_path(victim)
+    path.unlink()
+    path.mkdir()  # read errors alike
+    result = merge([one.path], ours.path)
+    assert [one["file"] for one in result.damage] == [str(path)]
+    assert "cannot be read" in result.damage[0]["problem"]
+    assert keys(open_store(ours.path)) == ["b"]
+
+
 def set_aside(desk, key):
     """Take the shard of a clip out of the list, as a repair does with one that is damaged."""
     store = open_store(desk.path)

@@ -195,7 +195,10 @@ class _Worker:
         self.connection.close()
         self._process.join()
         code = self._process.exitcode or 0
-        return f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+        if code >= 0:
+            return f"exit code {code}"
+        named = {int(one): one.name for one in signal.Signals}  # most real-time signals have no name
+        return f"signal {named.get(-code, -code)}"
 
     def dismiss(self) -> None:
         """End a worker: an idle one goes by itself when its pipe closes, a busy one is stopped."""

@@ -53,6 +53,12 @@ def test_the_death_of_a_worker_costs_one_task_after_two_tries(tmp_path):
     assert tally.read_text() == "xx"
 
 
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="real-time signals are Linux's")
+def test_a_death_by_a_signal_without_a_name_is_a_death_like_others():
+    (done,) = ProcessPool(1).run(eval, deque(["__import__('os').kill(__import__('os').getpid(), 40)"]))
+    assert done.died == "signal 40"
+
+
 def test_a_worker_that_dies_once_is_replaced_and_its_task_done(tmp_path):
     flag = tmp_path / "died"
     once = (

@@ -30,7 +30,7 @@ from motionunion.archives.source_file import ByteFile, open_source
 from motionunion.archives.tar import tar_members
 from motionunion.archives.zips import zip_members
 
-VERSION = 1
+VERSION = 2
 """Raised whenever the same archive would give other files."""
 
 _LFS_POINTER = b"version https://git-lfs"

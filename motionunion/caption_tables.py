@@ -21,6 +21,7 @@ from motionunion.captions import decode_utf8
 from motionunion.clip import Caption
 from motionunion.errors import MissingInput, SourceFormatError, UsageError
 from motionunion.sources.amass_names import normalise_part
+from motionunion.sources.base import is_text
 from motionunion.store.store import Store, open_store
 
 COLUMNS: tuple[str, ...] = ("clip", "text", "start", "end", "tokens", "layer", "generator")
@@ -71,9 +72,14 @@ def import_captions(store: str | Path, path: Path, layer: str = DEFAULT_LAYER) -
     whose name fits several files, are left out and listed.
 
     Raises:
+        UsageError: the name of the file or of the layer is not UTF-8 text.
         MissingInput: no store, no such file, or none of its names is in the store.
         SourceFormatError: see `read_caption_file`; nothing is imported then.
     """
+    if not is_text(f"{layer}/{path.name}"):
+        raise UsageError(
+            f"{path}, layer {layer}: a name is not UTF-8 text, and the store keeps both; choose another one"
+        )
     read = read_caption_file(path, layer)
     if not read:
         raise MissingInput(f"{path}: holds no caption")
@@ -148,7 +154,7 @@ def _jsonl_rows(text: str, path: Path) -> Iterator[tuple[int, Mapping[str, Any]]
             continue
         try:
             row = json.loads(line)
-        except (json.JSONDecodeError, RecursionError) as error:
+        except (ValueError, RecursionError) as error:  # the plain ValueError: a number of thousands of digits
             raise SourceFormatError(path, f"is no JSON: {error}", line=number, reason="bad_caption") from error
         if not isinstance(row, dict):
             raise SourceFormatError(path, "is not a JSON object", line=number, reason="bad_caption")
@@ -194,6 +200,10 @@ def _text(row: Mapping[str, Any], name: str, path: Path, line: int) -> str:
     value = row.get(name)
     if value is not None and not isinstance(value, str):
         raise SourceFormatError(path, f"the column {name} is {value!r}, not text", line=line, reason="bad_caption")
+    if value is not None and not is_text(value):  # half a character: JSON can say that, UTF-8 cannot
+        raise SourceFormatError(
+            path, f"the column {name} holds half a character ({value!r})", line=line, reason="not_utf8"
+        )
     return " ".join((value or "").split())
 
 

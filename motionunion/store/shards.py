@@ -171,7 +171,9 @@ def open_shard(storage: Storage, name: str, size: int, footer_sha256: str) -> It
         metadata = pq.read_metadata(pa.BufferReader(footer))
         refuse_other_columns(where, name, metadata)
         if isinstance(storage, LocalStorage):
-            file = pq.ParquetFile(storage.path(shard_path(name)), metadata=metadata, page_checksum_verification=True)
+            # Absolute, for pyarrow takes the path of a folder `s3:x` for a URL.
+            path = storage.path(shard_path(name)).absolute()
+            file = pq.ParquetFile(path, metadata=metadata, page_checksum_verification=True)
         else:
             from motionunion.store.range_file import RangeFile
 

@@ -39,7 +39,7 @@ def store(tmp_path: Path) -> Path:
                     clip_id=c.clip_id, content=clip_to_row(c)["content"], clips_shard=shard.name)
             for c in clips
         )  # fmt: skip
-        committer = Committer(root, opened.storage, "test")
+        committer = Committer(opened.storage, "test")
         committer.add(Receipt(covered=covered, shards=(shard,)))
         committer.flush()
         committer.close()
@@ -88,6 +88,8 @@ def test_csv_and_jsonl_say_the_same(tmp_path: Path) -> None:
         ("a.jsonl", '\n{"clip": "x", "text": "walks"\n', 2, "no JSON"),
         ("a.jsonl", '["x", "walks"]\n', 1, "not a JSON object"),
         ("a.jsonl", '{"clip": "x", "text": 3}\n', 1, "not text"),
+        ("a.jsonl", '{"clip": "x", "text": "\\ud800"}\n', 1, "half a character"),
+        ("a.jsonl", '{"clip": "x", "text": ' + "9" * 5000 + "}\n", 1, "no JSON"),
         ("a.jsonl", '{"clip": "x", "text": "walks", "start": true, "end": 2}\n', 1, "not a time"),
     ],
 )
@@ -164,6 +166,8 @@ def test_a_table_without_any_known_name_is_refused_and_changes_nothing(store: Pa
         import_captions(store, table(tmp_path / "own.csv", "clip,text\nnobody,walks\n"), "own")
     with pytest.raises(MissingInput, match="no caption"):
         import_captions(store, table(tmp_path / "own.csv", "clip,text\n"), "own")
+    with pytest.raises(UsageError, match="not UTF-8"):
+        import_captions(store, table(tmp_path / "own.csv", "clip,text\nkick,walks\n"), "\udce9")
     with open_store(store) as opened:
         assert opened.commit == 1
 

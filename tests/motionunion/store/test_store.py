@@ -221,3 +221,11 @@ def test_a_folder_of_other_things_named_like_ours_is_left_alone(tmp_path):
     (tmp_path / "store" / "cache" / "photo.jpg").write_bytes(b"")
     with pytest.raises(StoreError, match="holds other files"):
         open_store(tmp_path / "store", create=True)
+
+
+def test_a_folder_named_like_a_url_is_a_folder(desk, make_clip, tmp_path, monkeypatch):
+    desk.commit(desk.receipt(clips=(make_clip("a"),)))
+    desk.path.rename(tmp_path / "s3:x")
+    monkeypatch.chdir(tmp_path)
+    with open_store("s3:x") as store:
+        assert [clip.key for clip in store.clips()] == ["a"]

@@ -80,13 +80,13 @@ def s3_server() -> Iterator[FaultyProxy]:
 
 
 def write_source(folder: Path) -> Path:
-    """A few small files of four sources: motion, captions and splits, shipped features, and files that are refused."""
+    """A few small files of three sources: motion, captions and splits, and files that are refused."""
     from motionunion.sample import write_sample
 
     write_sample(folder, clips=12, seed=0, jobs=1)
-    for path in sorted((folder / "bvh").glob("*.bvh"))[1:]:
+    for path in [*folder.glob("bvh/*"), *folder.glob("humanml3d/*/*"), *sorted(folder.glob("smplx/*/*/*"))[2:]]:
         path.unlink()
-    for path in sorted((folder / "humanml3d").glob("*/9100*.*"))[4:]:
+    for path in sorted(folder.glob("amass/Synthetic_*/*/*.npz"))[8:]:
         path.unlink()
     return folder
 

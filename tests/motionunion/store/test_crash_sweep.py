@@ -7,22 +7,15 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.crash_sweep import write_source
 from benchmarks.faults.injection import Fault, faulty
 from benchmarks.faults.sweeping import apart, outcome_of, places, problems, state_of
-from motionunion.sample import write_sample
 from motionunion.store.storage import LocalStorage
 
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Eight small motions with captions, splits and refusals: three tasks of three sources."""
-    folder = tmp_path_factory.mktemp("source")
-    write_sample(folder, clips=12, seed=0, jobs=1)
-    for path in [*folder.glob("bvh/*"), *folder.glob("humanml3d/*/*"), *sorted(folder.glob("smplx/*/*/*"))[2:]]:
-        path.unlink()
-    for path in sorted(folder.glob("amass/Synthetic_*/*/*.npz"))[8:]:
-        path.unlink()
-    return str(folder)
+    return str(write_source(tmp_path_factory.mktemp("source")))
 
 
 @pytest.fixture(scope="module")

@@ -19,11 +19,10 @@ from motionunion.store.location import derived_folder, storage_at
 from motionunion.store.schema import SCHEMAS
 from motionunion.store.shards import shard_path
 from motionunion.store.storage import Storage
+from motionunion.store.trouble import reading_trouble
 
 ABOUT = "store.json"
 QUARANTINE = "quarantine/"
-DERIVED_KINDS = ("hint", "index", "features")
-"""Kinds of damage that cost nothing but the time to build again."""
 _OURS = re.compile(
     rf"store\.json|{LATEST}|commits/\d{{20}}\.json|checkpoints/\d{{20}}-[0-9a-f]{{64}}\.parquet"
     rf"|shards/({'|'.join(SCHEMAS)})-.+-[0-9a-f]{{64}}\.parquet|index/\d{{20}}-.+|cache/.+|{QUARANTINE}.+"
@@ -128,6 +127,13 @@ def check_store(path: str | Path, progress: Progress = SILENT) -> CheckReport:
 def examine(path: str | Path, progress: Progress = SILENT) -> Examination:
     """As `check_store`, with what a repair needs besides."""
     storage = storage_at(path)
+    try:
+        return _examine(path, storage, progress)
+    except OSError as error:
+        raise reading_trouble(storage.url, error) from error
+
+
+def _examine(path: str | Path, storage: Storage, progress: Progress) -> Examination:
     report = CheckReport(store=storage.url)
     uuid = _check_about(path, storage, report)
     chain = read_chain(storage)

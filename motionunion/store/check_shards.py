@@ -44,7 +44,6 @@ class CheckedShard:
 
     shard: Shard
     bytes: int = 0
-    clips: int = 0
     problems: list[str] = field(default_factory=list)
     """Empty where it is as it was committed."""
     no_access: bool = False
@@ -123,7 +122,6 @@ def _check_rows(checked: CheckedShard, data: bytes) -> None:
         for group in range(file.num_row_groups):
             table = file.read_row_group(group, use_threads=False)
             if shard.kind == "clips":
-                checked.clips += table.num_rows
                 _check_clips(checked, table, group)
             parts.append(rows_by_key(shard, table))
     if parts:

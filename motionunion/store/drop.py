@@ -65,7 +65,7 @@ def drop(store: str | Path | Store, where: str, *, dry_run: bool = False, more_t
     """
     with _at_newest(store) as opened:
         result = DropResult(store=opened.url, dry_run=dry_run, undo=False, commit=opened.commit)
-        found = opened.rows(f'SELECT source, "key", clip_id, content, frames, seconds FROM clips WHERE ({where})')
+        found = opened.rows(f'SELECT source, "key", clip_id, content, frames, seconds FROM clips WHERE ({where}\n)')
         (in_all,) = opened.rows("SELECT count(*) FROM clips")[0]
     for source, _, _, _, frames, seconds in found:
         count = result.sources.setdefault(source, DropCount())
@@ -160,6 +160,6 @@ def _select(table: pa.Table, where: str) -> list[tuple[str, str]]:
         connection.unregister("given")
         connection.execute("SET enable_external_access = false")
         try:
-            return connection.execute(f'SELECT source, "key" FROM dropped WHERE ({where}) ORDER BY ALL').fetchall()
+            return connection.execute(f'SELECT source, "key" FROM dropped WHERE ({where}\n) ORDER BY ALL').fetchall()
         except duckdb.Error as error:
             raise UsageError(f"--where: {error}") from error

@@ -59,10 +59,9 @@ def open_index(folder: Path, storage: Storage, head: Head) -> duckdb.DuckDBPyCon
             return opened
     state = read_state(storage, head.number)
     try:
-        path = write_index(folder, storage, state)
-    except (OSError, duckdb.Error):
+        return read_index(write_index(folder, storage, state))
+    except (OSError, duckdb.Error):  # or another process's `motionunion gc` removed it right away
         return index_in_memory(storage, state)
-    return read_index(path)
 
 
 def read_index(path: Path) -> duckdb.DuckDBPyConnection:
@@ -234,7 +233,6 @@ def _remove_unused(folder: Path, new: Path) -> None:
             elif path.suffix == ".duckdb" and path != new:
                 used.append((modified if f"-v{INDEX_VERSION}-" in path.name else 0.0, path))
     for _, path in sorted(used, reverse=True)[KEPT_INDEXES - 1 :]:
-        with contextlib.suppress(
-            PermissionError
-        ):  # Windows keeps a file that a reader has open; the next build removes it
+        # Windows keeps a file that a reader has open; the next build removes it.
+        with contextlib.suppress(PermissionError):
             path.unlink(missing_ok=True)

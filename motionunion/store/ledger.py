@@ -74,6 +74,8 @@ class Ledger:
             """,
             [list(_TRANSIENT)],
         ).fetchall()
+        for table in ("there", "listing"):  # of all files: not to be held for as long as this ledger is
+            self._connection.unregister(table)
         return {(source, key): (outcome, reason) for source, key, outcome, reason in rows}
 
     def live(self, addresses: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Live]:

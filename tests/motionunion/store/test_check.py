@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import errno
+
 import numpy as np
 import pytest
 
@@ -8,6 +10,7 @@ from motionunion.digest import sha256_file
 from motionunion.errors import MissingInput, StoreError
 from motionunion.store.check import check_store
 from motionunion.store.shards import write_shard
+from motionunion.store.storage import LocalStorage
 from motionunion.store.store import open_store
 
 
@@ -184,3 +187,14 @@ def test_what_cannot_be_read_for_want_of_permission_is_said_so(filled, monkeypat
 
     monkeypatch.setattr(LocalStorage, "get", closed)
     assert {one["kind"] for one in check_store(filled).damage} == {"no access"}
+
+
+def test_a_folder_that_the_disk_does_not_give_is_told_in_words(desk, make_clip, monkeypatch):
+    desk.commit(desk.receipt(clips=(make_clip("a"),)))
+
+    def refuse(storage, prefix, after=""):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(LocalStorage, "list", refuse)
+    with pytest.raises(StoreError, match="no permission to read"):
+        check_store(desk.path)

@@ -45,6 +45,11 @@ def test_dropped_clips_are_gone_with_what_their_files_say_of_them(desk, make_cli
     assert check_store(desk.path).sound
 
 
+def test_a_condition_may_end_in_a_comment(three):
+    assert drop(three.path, "key = 'a' -- too short").clips == 1
+    assert undrop(three.path, "key = 'a' -- not so short").clips == 1
+
+
 def test_the_fingerprint_is_that_of_a_store_without_what_was_dropped(three, make_clip, tmp_path):
     drop(three.path, "key = 'b'")
     other = type(three)(tmp_path / "other")

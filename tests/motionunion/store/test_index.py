@@ -167,6 +167,7 @@ def test_the_indexes_used_last_are_kept_and_no_more(desk, make_clip):
 
 
 def test_leftovers_of_killed_builds_and_indexes_of_older_layouts_go(desk, make_clip):
+    store = desk.commit(desk.receipt(clips=(make_clip("a"),)))
     folder = desk.path / "index"
     old = folder / ".tmp-0123.duckdb"
     old.write_bytes(b"half")
@@ -178,7 +179,7 @@ def test_leftovers_of_killed_builds_and_indexes_of_older_layouts_go(desk, make_c
         os.utime(path, (1e9, 1e9))
     for number in range(KEPT_INDEXES):
         (folder / f"{number:020d}-empty-v2.duckdb").write_bytes(b"")
-    desk.commit(desk.receipt(clips=(make_clip("a"),))).fingerprint()
+    store.fingerprint()
     assert not old.exists()
     assert not spill.exists()
     assert young.exists()

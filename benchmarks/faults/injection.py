@@ -128,5 +128,8 @@ def watch_disk(root: Path, fault: Fault) -> None:
 
 
 def _writes(arguments: tuple[Any, ...]) -> bool:
-    mode = arguments[1]
-    return isinstance(mode, str) and any(letter in mode for letter in "wax+")
+    """Whether an audited `open` (path, mode, flags) may change the file; `os.open` gives no mode."""
+    mode, flags = arguments[1], arguments[2]
+    if isinstance(mode, str):
+        return any(letter in mode for letter in "wax+")
+    return isinstance(flags, int) and bool(flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT))

@@ -94,7 +94,8 @@ def ingest(
     detection = recognise([Path(path) for path in paths], source)
     opened = store if isinstance(store, Store) else open_store(store, create=True)
     for claim in detection.claims:
-        progress.note(f"recognised {claim.source} in {claim.root} ({len(claim.files) + len(claim.sidecars):,} files)")
+        count = len(claim.files) + len(claim.sidecars)
+        progress.note(f"recognised {claim.source} in {claim.root} ({count:,} file{'' if count == 1 else 's'})")
     result = IngestResult(store=opened.url, shard=shard)
     result.skip(detection.skipped)
     committer = _committer(opened, paths)

@@ -66,7 +66,7 @@ class Staff:
         if memory is not None and limit < _SMALLEST_SHARE:
             least = (_PARENT + _SMALLEST_SHARE) / 1e6
             raise UsageError(
-                f"--memory {memory / 1e6:.0f}MB is too little to read anything; {least:.0f}MB is the least"
+                f"--memory of {memory:,} bytes is too little to read anything; {least:.0f}MB is the least (a number without a unit is one of bytes: write 8GB)"
             )
         self._engine, self._jobs, self._limit = engine, jobs, limit
 

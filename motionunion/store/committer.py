@@ -13,13 +13,15 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 
+import duckdb
+
 from motionunion.errors import StoreError
 from motionunion.store.commits import read_state, write_commit
 from motionunion.store.ledger import Ledger
 from motionunion.store.receipts import Covered, Live, Receipt, sort_covered
 from motionunion.store.shards import Shard, shard_path, write_shard
 from motionunion.store.storage import Storage
-from motionunion.store.trouble import reading_trouble, storage_trouble
+from motionunion.store.trouble import aside_trouble, reading_trouble, storage_trouble
 
 COMMIT_EVERY_S = 30.0
 _TRIES = 100
@@ -45,6 +47,8 @@ class Committer:
             self.ledger = Ledger(storage, self.state)
         except OSError as error:
             raise reading_trouble(storage.url, error) from error
+        except duckdb.Error as error:
+            raise aside_trouble(storage.url, error) from error
         self._waiting: list[Receipt] = []
         self._there: dict[str, bool] = {}
         self._outdated = False
@@ -136,6 +140,9 @@ class Committer:
                     return gone
         except OSError as error:
             raise storage_trouble(self._storage.url, error, self.state.number) from error
+        except duckdb.Error as error:
+            self._outdated = True
+            raise aside_trouble(self._storage.url, error) from error
         raise StoreError(
             f"{self._storage.url}: other writers committed {_TRIES} times in between; run the same command again"
         )

@@ -225,7 +225,8 @@ def _remove_unused(folder: Path, new: Path) -> None:
     """Remove all index files but the few used last, those of older layouts among them, and what killed builds left."""
     used: list[tuple[float, Path]] = []
     for path in folder.iterdir():
-        with contextlib.suppress(FileNotFoundError):
+        # Gone meanwhile, or another person's: an index that stands is not to fail for what lies beside it.
+        with contextlib.suppress(FileNotFoundError, PermissionError):
             modified = path.stat().st_mtime
             if path.name.startswith(TEMPORARY_PREFIX):
                 if modified < time.time() - TEMPORARY_IS_OLD_S:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from motionunion.errors import StoreError, UsageError
 from motionunion.store.commits import Head
 from motionunion.store.storage import Storage
+from motionunion.store.trouble import aside_trouble
 
 if TYPE_CHECKING:
     import duckdb
@@ -27,10 +28,15 @@ class Questions:
 
     @cached_property
     def connection(self) -> duckdb.DuckDBPyConnection:
-        """The index, read-only."""
+        """The index, read-only. Raises `StoreError` where it can neither be read nor made."""
+        import duckdb
+
         from motionunion.store.index import open_index
 
-        return open_index(self._folder, self._storage, self._head)
+        try:
+            return open_index(self._folder, self._storage, self._head)
+        except (duckdb.Error, OSError) as error:
+            raise aside_trouble(self._storage.url, error) from error
 
     def close(self) -> None:
         """Close the index; the next question opens it again."""

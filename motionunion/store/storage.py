@@ -111,8 +111,17 @@ class LocalStorage:
         for name in sorted(self._names(prefix.rpartition("/")[0])):
             if name > after and name.startswith(prefix):
                 with contextlib.suppress(FileNotFoundError):  # removed since the folder was listed
-                    status = self.path(name).stat()
-                    yield Entry(name, status.st_size, status.st_mtime)
+                    yield self._entry(name)
+
+    def _entry(self, name: str) -> Entry:
+        path = self.path(name)
+        try:
+            status = path.stat()
+        except FileNotFoundError:
+            raise
+        except OSError:  # a link that leads in circles: it is there, and reading it tells
+            status = path.lstat()
+        return Entry(name, status.st_size, status.st_mtime)
 
     def _names(self, folder: str) -> Iterator[str]:
         """Files below a folder, in no order."""
@@ -123,9 +132,13 @@ class LocalStorage:
         with entries:
             for entry in entries:
                 name = f"{folder}/{entry.name}" if folder else entry.name
-                if entry.is_dir():
+                try:
+                    is_folder, is_file = entry.is_dir(), entry.is_file()
+                except OSError:
+                    is_folder, is_file = False, True
+                if is_folder:
                     yield from self._names(name)
-                elif entry.is_file() and not entry.name.startswith(TEMPORARY_PREFIX):
+                elif is_file and not entry.name.startswith(TEMPORARY_PREFIX):
                     yield name
 
     def delete(self, name: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import tempfile
 
 from motionunion.errors import StoreError
 
@@ -13,6 +14,15 @@ def reading_trouble(url: str, error: OSError) -> StoreError:
         return StoreError(f"{url}: no permission to read this store ({error.strerror})")
     return StoreError(
         f"{url}: cannot be read ({error.strerror or error}); nothing was changed, run the same command again"
+    )
+
+
+def aside_trouble(url: str, error: Exception) -> StoreError:
+    """What to tell a person when the tables that are made from a store, in files of this machine, cannot be made."""
+    return StoreError(
+        f"{url}: its index cannot be made ({error}). It needs room and permission in the folder of the index, and where "
+        f"temporary files go ({tempfile.gettempdir()}; TMPDIR names another). Nothing that was committed is touched; run the "
+        "same command again"
     )
 
 

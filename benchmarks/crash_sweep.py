@@ -4,12 +4,12 @@ Five sweeps on a local disk and on S3 (a server on this machine), each over ever
 
     kill         SIGKILL before, and after, every storage operation; on the local disk also at every opening, linking,
                  renaming, removing and fsync of a file of the store
-    full         no space left, from the n-th write on
+    full         no space left, at the n-th write and from it on (local disk)
     read_error   the n-th read fails
     reset        the connection is reset at the n-th operation, before and after the server has acted; on S3 also on the wire
 
 After each: what is there opens and is sound, and the same command, run again, ends in the same fingerprint and the same
-shards as a run that was left alone. `--quick` takes every seventh place.
+shards as a run that was left alone. `--quick` takes every seventh place. Ways that take seconds each are tried at every third.
 """
 
 from __future__ import annotations
@@ -39,17 +39,18 @@ SWEEPS = (
     ("kill at a call to the disk", Fault(kind="kill"), True),
     ("disk full at a call to the disk", Fault(kind="full", lasting=True), True),
 )
-WIRE_SWEEPS: tuple[tuple[str, When, int], ...] = (
-    ("RST before the server hears", "before", 1),
-    ("RST before its answer is heard", "after", 1),
-    ("RST in the middle of its answer", "within", 1),
-    ("server gone for good", "before", 10**9),
+WIRE_SWEEPS: tuple[tuple[str, When, bool, int], ...] = (
+    ("RST before the server hears", "before", False, 1),
+    ("RST before its answer is heard", "after", False, 1),
+    ("RST in the middle of its answer", "within", False, 3),
+    ("server gone for good", "before", True, 3),
 )
+"""What breaks, when, whether for good, and of how many places one is taken: a run behind a dead server takes seconds."""
 
 
 @contextlib.contextmanager
 def s3_server() -> Iterator[FaultyProxy]:
-    """An S3 server (moto) on this machine with a bucket `sweep`, behind a proxy to whom all requests go."""
+    """An S3 server (moto) on this machine with a bucket `sweep`, and a proxy that can break the way to it."""
     import boto3
     from moto.server import ThreadedMotoServer
 
@@ -60,12 +61,11 @@ def s3_server() -> Iterator[FaultyProxy]:
     server_url = f"http://{host}:{port}"
     proxy = FaultyProxy(server_url, one_at_a_time=True)
     settings = {
-        "AWS_ENDPOINT_URL": proxy.endpoint,
+        "AWS_ENDPOINT_URL": server_url,
         "AWS_ALLOW_HTTP": "true",
         "AWS_ACCESS_KEY_ID": "sweep",
         "AWS_SECRET_ACCESS_KEY": "sweep",
         "AWS_REGION": "us-east-1",
-        "MOTIONUNION_REMOTE_TIMEOUT_S": "3",
     }
     before = {name: os.environ.get(name) for name in settings}
     os.environ.update(settings)
@@ -105,11 +105,13 @@ def main() -> None:
             if arguments.where not in (where, "both"):
                 continue
             for name, fault, on_disk in SWEEPS:
-                if where == "disk" or not on_disk:
+                if where == "disk" or not (on_disk or fault.kind == "full"):
                     results.append(sweep_storage(f"{where}: {name}", url, source, fault, step, disk=on_disk))
         if arguments.where != "disk":
-            for name, when, times in WIRE_SWEEPS:
-                results.append(sweep_wire(f"s3: {name}", "s3://sweep/store", source, proxy, when, times, step))
+            for name, when, for_good, every in WIRE_SWEEPS:
+                results.append(
+                    sweep_wire(f"s3: {name}", "s3://sweep/store", source, proxy, when, step * every, for_good=for_good)
+                )
     total = sum(result["faults"] for result in results)
     wrong = sum(len(result["wrong"]) for result in results)
     print(f"{total:,} faults injected, {wrong} of them did harm")

@@ -6,10 +6,11 @@ Every run is a process of its own, forked from one that has imported what they n
 from __future__ import annotations
 
 import multiprocessing
+import os
 import shutil
 import traceback
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -58,10 +59,16 @@ def ingest_once(url: str, source: str, fault: Fault, disk: bool = False) -> None
     ingest([source], store, executor=Serial())
 
 
-def outcome_of(url: str, source: str, fault: Fault, disk: bool = False) -> str:
-    """What became of a run: `completed`, `stopped`, or the words of its error; `BUG` where no person could read them."""
+def outcome_of(
+    url: str, source: str, fault: Fault, disk: bool = False, environment: Mapping[str, str] | None = None
+) -> str:
+    """What became of a run: `completed`, `stopped`, or the words of its error; `BUG` where no person could read them.
+
+    `environment` is for this process, for the rest of its life.
+    """
     from motionunion.errors import MotionUnionError
 
+    os.environ.update(environment or {})
     try:
         ingest_once(url, source, fault, disk)
     except Stopped:
@@ -182,20 +189,23 @@ def sweep_storage(name: str, url: str, source: str, fault: Fault, step: int, *, 
 
 
 def sweep_wire(
-    name: str, url: str, source: str, proxy: FaultyProxy, when: When, times: int, step: int
+    name: str, url: str, source: str, proxy: FaultyProxy, when: When, step: int, *, for_good: bool = False
 ) -> dict[str, Any]:
-    """Break the connection to an object server at every request (`times` in a row)."""
+    """Break the connection to an object server at every request, once or (`for_good`) from there on."""
+    through = {"AWS_ENDPOINT_URL": proxy.endpoint}
     undisturbed(url, source)
     apart(clear, url)
     proxy.forget()
-    apart(outcome_of, url, source, Fault())
+    apart(outcome_of, url, source, Fault(), False, through)
     operations = [f"{request.method} {request.path}" for request in proxy.requests]
+    if for_good:
+        through["MOTIONUNION_REMOTE_TIMEOUT_S"] = "1"
 
     def strike(at: int) -> str:
         proxy.forget()
-        proxy.plan = reset_at(at, when, times=times)
+        proxy.plan = reset_at(at, when, times=1 << 40 if for_good else 1)
         try:
-            return str(apart(outcome_of, url, source, Fault()))
+            return str(apart(outcome_of, url, source, Fault(), False, through))
         finally:
             proxy.plan = no_fault
 

@@ -20,11 +20,12 @@ demo: $(VENV)/.demo-installed
 	@echo "Made in demo/: motionunion-store (the store), scamo-runs (tokenizer, corpus, model, evaluation)."
 	@echo "Next: cd demo && $(BIN)/scamo generate 'a person walks forward'"
 
+# Two tests at a time, each on one thread: a test that starts torch on two would wait for the other.
 test: $(VENV)/.test-installed
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
 unit: $(VENV)/.test-installed
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
 
 lint: $(VENV)/.test-installed
 	$(BIN)/ruff check .

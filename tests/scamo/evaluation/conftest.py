@@ -113,7 +113,7 @@ class ToyStore:
 
 def find_behind_any_path(patch: pytest.MonkeyPatch, features: FeatureSet) -> None:
     patch.setattr("motionunion.open_store", lambda path: ToyStore(features), raising=False)
-    patch.setattr("scamo.evaluation.inputs.build_features", lambda store, *rest: features)
+    patch.setattr("scamo.evaluation.inputs.build_features", lambda store, *rest, verify: features)
 
 
 @pytest.fixture

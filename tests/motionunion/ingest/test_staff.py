@@ -78,7 +78,9 @@ def test_processes_for_which_there_is_no_memory_are_not_started_and_it_is_said()
 
 
 def test_too_little_memory_and_an_unknown_engine_are_wrong_usage():
-    with pytest.raises(UsageError, match=r"--memory of 500,000,000 bytes is too little to read anything; 822MB is the least"):
+    with pytest.raises(
+        UsageError, match=r"--memory of 500,000,000 bytes is too little to read anything; 822MB is the least"
+    ):
         staff(None, None, 500 * MB, [], SILENT)
     assert staff("pool", 4, 823 * MB, [task_of(MB)] * 4, Heard()).jobs == 1
     with pytest.raises(UsageError, match="there are pool, ray"):

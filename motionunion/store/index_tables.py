@@ -56,15 +56,22 @@ _ADDED = {"shard", "position"}
 """Columns that shards do not have: which one a row lies in, and where."""
 
 # `places` is sorted by id: to look for one clip in it, DuckDB reads a block or two.
+# One large join at a time, and the wide rows in one only: what is hashed stays in memory until its statement ends.
 _INDEX = """
+    CREATE TEMP TABLE sides AS SELECT clip_id, uid, split FROM live_clips JOIN split_of_group USING ("group");
+    CREATE TEMP TABLE said AS SELECT uid, count(*) AS caption_count FROM live_captions GROUP BY uid;
+    CREATE TEMP TABLE told AS
+        SELECT clip_id, split, coalesce(caption_count, 0) AS caption_count FROM sides LEFT JOIN said USING (uid);
+    DROP TABLE sides;
+    DROP TABLE said;
     CREATE TABLE clips AS
         SELECT clip_id, uid, source, "key", "group", split, official_split, fps_num, fps_den,
             fps_num / fps_den AS fps, frames, frames * fps_den / fps_num AS seconds, live.kind, body, gender, shipped,
             valid_start, valid_end, flags, labels, licence, file, file_sha256, reader, fk_error_m,
-            coalesce(caption_count, 0) AS caption_count, version, content, commit_number, shard, row_group, "row"
-        FROM live_clips AS live JOIN split_of_group USING ("group") JOIN shards ON shards.name = shard
-            LEFT JOIN (SELECT uid, count(*) AS caption_count FROM live_captions GROUP BY uid) USING (uid)
+            caption_count, version, content, commit_number, shard, row_group, "row"
+        FROM live_clips AS live JOIN told USING (clip_id) JOIN shards ON shards.name = shard
         ORDER BY source, "key", clip_id;
+    DROP TABLE told;
     CREATE TABLE places AS SELECT clip_id, rowid AS place FROM clips ORDER BY clip_id;
     CREATE TABLE captions AS
         SELECT clip_id, uid, text, tokens, start_s, end_s, layer, segment, generator, said.source, said."key", position
@@ -113,16 +120,11 @@ def _load_live(connection: duckdb.DuckDBPyConnection, storage: Storage, state: S
     typed = ", ".join(f'"{name}" {sql_type}' for name, sql_type in columns.items())
     connection.execute(f"CREATE TEMP TABLE live_{kind} ({typed})")
     wanted = _WANTED.format(kind=kind, of="", live=_live("", kind))
-    connection.execute(f"CREATE TEMP TABLE fresh AS {wanted}")
     if based:
-        connection.execute(
-            f"""
-            CREATE TEMP TABLE kept AS
-                FROM fresh SEMI JOIN ({_WANTED.format(kind=kind, of="base.", live=_live("base.", kind))})
-                USING (source, "key", shard);
-            DELETE FROM fresh WHERE (source, "key", shard) IN (SELECT (source, "key", shard) FROM kept);
-            """
-        )
+        # Both differences are small where little changed, so the large tables are looked through, never hashed together.
+        known = _WANTED.format(kind=kind, of="base.", live=_live("base.", kind))
+        connection.execute(f"CREATE TEMP TABLE fresh AS {wanted} EXCEPT {known}")
+        connection.execute(f"CREATE TEMP TABLE gone AS {known} EXCEPT {wanted}")
         # Captions and segments stand once for each clip of their uid.
         once, at = (
             ("", 'source, "key", shard')
@@ -131,9 +133,11 @@ def _load_live(connection: duckdb.DuckDBPyConnection, storage: Storage, state: S
         )
         names = ", ".join(f'"{name}"' for name in columns)
         connection.execute(
-            f"INSERT INTO live_{kind} SELECT {once} {names} FROM base.{kind} SEMI JOIN kept USING ({at})"
+            f"INSERT INTO live_{kind} SELECT {once} {names} FROM base.{kind} ANTI JOIN gone USING ({at})"
         )
-        connection.execute("DROP TABLE kept")
+        connection.execute("DROP TABLE gone")
+    else:
+        connection.execute(f"CREATE TEMP TABLE fresh AS {wanted}")
     within = _OF_PROVENANCE if kind == "clips" else {}
     read = [name for name in columns if name not in within and name not in _ADDED] + ["provenance"] * bool(within)
     shards = [

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from motionunion.errors import SourceFormatError
+from motionunion.joint_map import JointMap
 from motionunion.skeleton import FloatArray, Skeleton
 
 SPLITS: tuple[str, ...] = ("train", "val", "test")
@@ -99,10 +100,12 @@ class RawClip:
     skeleton: Skeleton
     """The file's own joints; `offsets_J3` in the file's unit and axes (zeros for joints-only sources)."""
     skeleton_id: str
-    """Which joint map applies: `smpl22`, `bandai_namco`, `xsens_100style`, `lafan1`, `cmu_cgspeed`."""
+    """Which joint map applies: `smpl22`, or one of `motionunion.joint_maps.JOINT_MAPS`, or the id of `joint_map`."""
     body: str
     """Whose rest offsets these are: `own` (the file's), `model` (a body model with betas), `template`, `target`
     (HumanML3D's uniform skeleton)."""
+    joint_map: JointMap | None = None
+    """A map that a person brought, instead of a known one."""
     quats_TJ4: FloatArray | None = None
     """Local rotations, wxyz."""
     root_T3: FloatArray | None = None

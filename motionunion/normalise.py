@@ -106,9 +106,10 @@ def _smpl(raw: RawClip, turn: FloatArray, frames: int, valid: tuple[int, int]) -
 def _bvh(raw: RawClip, turn: FloatArray, frames: int, valid: tuple[int, int]) -> Clip:
     quats, root = _turned(raw, turn)
     skeleton = Skeleton(raw.skeleton.names, raw.skeleton.parents, raw.skeleton.offsets_J3 * raw.unit_m)
-    aligned = align(skeleton, raw.skeleton_id, *pose_file(skeleton, quats, root))
+    joint_map = raw.joint_map or JOINT_MAPS[raw.skeleton_id]
+    aligned = align(skeleton, joint_map, *pose_file(skeleton, quats, root))
     flags = _judge(raw, aligned.joints_T22x3, aligned.offsets_22x3, valid)
-    mask = JOINT_MAPS[raw.skeleton_id].joint_mask
+    mask = joint_map.joint_mask
     rotvecs = rotation.to_rotvec(aligned.quats_T22x4).astype(np.float32)
     offsets = aligned.offsets_22x3.astype(np.float32)
     return _clip(

@@ -1,20 +1,21 @@
 """Rest-pose alignment: the rotations of a BVH skeleton, said relative to the SMPL rest pose.
 
 Zero rotation means a T-pose in SMPL and whatever the exporter liked elsewhere: Bandai-Namco and LAFAN1 skeletons collapse
-onto their local X axes, CMU ones stand with splayed legs. So each skeleton has a table that says, for the T-pose facing +Z
-(left at +X), where the local axes of each joint point in the world. With that rotation G of a joint, its world rotation R
-in the file becomes R G^-1 in SMPL's terms: identity exactly when the file's joint is as in the T-pose. (The A of "R_smpl =
-R_bvh A" is G^-1: it takes the SMPL rest bone to the file's rest bone, and the front axis to the file's front axis.)
+onto their local X axes, CMU ones stand with splayed legs. So the map of each skeleton (`manifests/skeletons/`) says, for
+the T-pose facing +Z (left at +X), where the local axes of each joint point in the world. With that rotation G of a joint,
+its world rotation R in the file becomes R G^-1 in SMPL's terms: identity exactly when the file's joint is as in the T-pose.
+(The A of "R_smpl = R_bvh A" is G^-1: it takes the SMPL rest bone to the file's rest bone, and the front axis to the file's
+front axis.)
 
-The tables were measured: local axes averaged over standing and walking frames turned to a common heading point along the
-world's axes within a few degrees in trunk and legs; for arms the elbow's hinge decides. The dip of the foot is that of
-feet at rest on the floor (below 3 cm/s): Bandai-Namco 39.6 degrees from ankle to toe base and 23.0 for the toes, LAFAN1 25.1 and
-3.6. Limb bones are then turned by the last few degrees onto straight legs and level arms, so that the splayed legs of CMU
+The tables of the data sets were measured: local axes averaged over standing and walking frames turned to a common heading
+point along the world's axes within a few degrees in trunk and legs; for arms the elbow's hinge decides. The dip of the foot
+is that of feet at rest on the floor (below 3 cm/s): Bandai-Namco 39.6 degrees from ankle to toe base and 23.0 for the
+toes, LAFAN1 25.1 and 3.6. Limb bones are then turned by the last few degrees onto straight legs and level arms, so that the splayed legs of CMU
 stand under the body; feet and hands go along.
 
 Reachable accuracy, largest error of any unmasked joint over the frames of 164 real clips: 0.001 mm for Bandai-Namco and
 LAFAN1, where all joints are rigid; 0.6 mm for 100STYLE; for CMU 2 mm in a walk and 24 mm in a climb, at the head. Why is in
-`joint_maps`.
+`joint_map` and in the maps.
 
 Shapes: T frames, J joints of the file. Quaternions wxyz; metres, +Y up.
 """
@@ -28,7 +29,7 @@ import numpy.typing as npt
 
 from motionunion import rotation
 from motionunion.errors import ClipError
-from motionunion.joint_maps import JOINT_MAPS, JointMap
+from motionunion.joint_map import JointMap, plain_names
 from motionunion.kinematics import forward_kinematics, global_rotations, local_rotations, pose
 from motionunion.skeleton import SMPL22_NAMES, SMPL22_PARENTS, Skeleton
 
@@ -41,33 +42,6 @@ _DIRECTIONS = {
     "down": (0.0, -1.0, 0.0),
     "front": (0.0, 0.0, 1.0),
     "back": (0.0, 0.0, -1.0),
-}
-# Where local X and local Y point in the T-pose; joints that are not named are `left up`, the world's own axes.
-_AXES: dict[str, dict[str, str]] = {
-    "bandai_namco": {
-        "up right": "Hips",
-        "up front": "Spine Chest Neck Head",
-        "left up": "Shoulder_L UpperArm_L LowerArm_L Hand_L",
-        "left down": "Shoulder_R UpperArm_R LowerArm_R Hand_R",
-        "down left": "UpperLeg_L LowerLeg_L",
-        "up left": "UpperLeg_R LowerLeg_R",
-        "front left": "Foot_L Toes_L",
-        "back left": "Foot_R Toes_R",
-    },
-    "lafan1": {
-        "up front": "Hips Spine Spine1 Spine2 Neck Head",
-        "down front": "LeftUpLeg LeftLeg RightUpLeg RightLeg",
-        "front up": "LeftFoot LeftToe RightFoot RightToe",
-        "left back": "LeftShoulder LeftArm LeftForeArm LeftHand",
-        "right back": "RightShoulder RightArm RightForeArm RightHand",
-    },
-    "xsens_100style": {},
-    "cmu_cgspeed": {},
-}
-# How far a joint's frame dips below level in the T-pose, in degrees.
-_DIP_DEG: dict[str, dict[str, float]] = {
-    "bandai_namco": {"Foot_L": 39.6, "Foot_R": 39.6, "Toes_L": 23.0, "Toes_R": 23.0},
-    "lafan1": {"LeftFoot": 25.1, "RightFoot": 25.1, "LeftToe": 3.6, "RightToe": 3.6},
 }
 _STRAIGHT = {
     "left_hip": "down", "right_hip": "down", "left_knee": "down", "right_knee": "down",
@@ -97,18 +71,24 @@ def rest_rotations(skeleton: Skeleton, joint_map: JointMap) -> FloatArray:
     """World rotation (J, 4) of each joint of the file in the T-pose that faces +Z.
 
     Raises:
-        ClipError: `unknown_skeleton`, where a limb is not one bone of some length.
+        ClipError: `unknown_skeleton`, where a limb is not one bone of some length; `unknown_rest_pose`, where the map is one
+            of positions alone.
     """
-    axes = {name: words for words, names in _AXES[joint_map.skeleton_id].items() for name in names.split()}
-    dips = _DIP_DEG.get(joint_map.skeleton_id, {})
-    pointing = [[_DIRECTIONS[word] for word in axes.get(name, "left up").split()] for name in skeleton.names]
+    if joint_map.axes is None:
+        raise ClipError(
+            f"the map of {joint_map.skeleton_id} does not say how its joints are turned in a T-pose, so rotations cannot be "
+            "read: add [rest] to it",
+            reason="unknown_rest_pose",
+        )
+    names = plain_names(skeleton.names)
+    pointing = [[_DIRECTIONS[word] for word in joint_map.axes.get(name, "left up").split()] for name in names]
     x, y = np.moveaxis(np.array(pointing), 1, 0)
     dipping = np.zeros((len(skeleton.names), 3))
-    dipping[:, 0] = np.deg2rad([dips.get(name, 0.0) for name in skeleton.names])
+    dipping[:, 0] = np.deg2rad([joint_map.dips.get(name, 0.0) for name in names])
     level = rotation.from_matrix(np.stack([x, y, np.cross(x, y)], axis=-1))
     rest = rotation.multiply(rotation.from_rotvec(dipping), level)
 
-    joints = {name: skeleton.index(place.rotation) for name, place in zip(SMPL22_NAMES, joint_map.places, strict=True)}
+    joints = dict(zip(SMPL22_NAMES, joint_map.rotation_joints(skeleton.names), strict=True))
     limbs = np.array([joints[name] for name in _STRAIGHT])
     below = np.array([joints[_CHILD[name]] for name in _STRAIGHT])
     bones = skeleton.offsets_J3[below]
@@ -126,16 +106,15 @@ def rest_rotations(skeleton: Skeleton, joint_map: JointMap) -> FloatArray:
     return rest
 
 
-def align(skeleton: Skeleton, skeleton_id: str, world_TJ4: FloatArray, joints_TJ3: FloatArray) -> Aligned:
+def align(skeleton: Skeleton, joint_map: JointMap, world_TJ4: FloatArray, joints_TJ3: FloatArray) -> Aligned:
     """Bring a posed BVH skeleton to SMPL-22 rotations and offsets.
 
     Args:
         skeleton: The file's joints with rest offsets in metres.
-        skeleton_id: One of `JOINT_MAPS`.
+        joint_map: Its map.
         world_TJ4: World rotations of the file's joints, +Y up.
         joints_TJ3: Their world positions, metres.
     """
-    joint_map = JOINT_MAPS[skeleton_id]
     rest = rest_rotations(skeleton, joint_map)
     weights = joint_map.position_weights(skeleton.names)
     turned_by = joint_map.rotation_joints(skeleton.names)

@@ -163,7 +163,7 @@ def test_position_weights_are_shares_of_one(skeleton_id: str) -> None:
 def test_the_rest_body_is_a_t_pose_that_faces_front(skeleton_id: str) -> None:
     skeleton = BODIES[skeleton_id]
     quats = shaken(3, len(skeleton.names), 0.2)
-    aligned = align(skeleton, skeleton_id, *pose_file(skeleton, quats, np.zeros((3, 3))))
+    aligned = align(skeleton, JOINT_MAPS[skeleton_id], *pose_file(skeleton, quats, np.zeros((3, 3))))
     identity = np.tile([1.0, 0, 0, 0], (1, 22, 1))
     rest = forward_kinematics(np.zeros((1, 3)), identity, aligned.offsets_22x3, SMPL22_PARENTS)[0]
     for side, sign in (("left", 1), ("right", -1)):
@@ -187,7 +187,7 @@ def test_the_exporter_s_own_t_pose_has_no_rotation(skeleton_id: str) -> None:
     skeleton = BODIES[skeleton_id]
     world = rest_rotations(skeleton, JOINT_MAPS[skeleton_id])[None]
     joints = forward_from_world(skeleton, world)
-    aligned = align(skeleton, skeleton_id, world, joints)
+    aligned = align(skeleton, JOINT_MAPS[skeleton_id], world, joints)
     np.testing.assert_allclose(rotation.to_rotvec(aligned.quats_T22x4), 0, atol=1e-6)
 
 
@@ -200,7 +200,7 @@ def test_rigid_skeletons_are_reproduced_exactly_in_any_pose(rigid: str) -> None:
     skeleton = BODIES[rigid]
     quats = shaken(50, len(skeleton.names), 1.5, seed=3)
     root = np.random.default_rng(4).normal(size=(50, 3))
-    aligned = align(skeleton, rigid, *pose_file(skeleton, quats, root))
+    aligned = align(skeleton, JOINT_MAPS[rigid], *pose_file(skeleton, quats, root))
     posed = forward_kinematics(aligned.root_T3, aligned.quats_T22x4, aligned.offsets_22x3, SMPL22_PARENTS)
     np.testing.assert_allclose(posed, aligned.joints_T22x3, atol=1e-12)
 
@@ -218,7 +218,7 @@ def test_other_skeletons_are_reproduced_but_for_their_moving_bones(skeleton_id: 
     hip_joints = [k for k in trunk if skeleton.names[k].endswith("HipJoint")]
     quats[:, trunk] = shaken(50, len(trunk), np.deg2rad(10), seed=6)
     quats[:, hip_joints] = [1, 0, 0, 0]  # as in every file of the exporter
-    aligned = align(skeleton, skeleton_id, *pose_file(skeleton, quats, np.zeros((50, 3))))
+    aligned = align(skeleton, JOINT_MAPS[skeleton_id], *pose_file(skeleton, quats, np.zeros((50, 3))))
     mask = JOINT_MAPS[skeleton_id].joint_mask
     rotvecs = rotation.to_rotvec(aligned.quats_T22x4)
     assert largest_error_m(rotvecs, aligned.offsets_22x3, aligned.joints_T22x3, mask) < 0.02
@@ -247,7 +247,7 @@ def test_a_bent_knee_and_a_bent_elbow_turn_about_smpl_s_axes(skeleton_id: str) -
             if parent in below:
                 below.append(k)
         world[below] = rotation.multiply(rotation.from_rotvec(bend), world[below])
-        aligned = align(skeleton, skeleton_id, world[None], forward_from_world(skeleton, world[None]))
+        aligned = align(skeleton, JOINT_MAPS[skeleton_id], world[None], forward_from_world(skeleton, world[None]))
         expected = np.zeros((22, 3))
         expected[SMPL22_NAMES.index(name)] = bend
         np.testing.assert_allclose(rotation.to_rotvec(aligned.quats_T22x4)[0], expected, atol=1e-6, err_msg=name)
@@ -259,8 +259,8 @@ def test_turning_the_whole_body_turns_the_pelvis_alone(skeleton_id: str) -> None
     turn = rotation.from_rotvec([0.4, 2.0, -0.3])
     turned = quats.copy()
     turned[:, 0] = rotation.multiply(turn, turned[:, 0])
-    before = align(skeleton, skeleton_id, *pose_file(skeleton, quats, np.zeros((4, 3))))
-    after = align(skeleton, skeleton_id, *pose_file(skeleton, turned, np.zeros((4, 3))))
+    before = align(skeleton, JOINT_MAPS[skeleton_id], *pose_file(skeleton, quats, np.zeros((4, 3))))
+    after = align(skeleton, JOINT_MAPS[skeleton_id], *pose_file(skeleton, turned, np.zeros((4, 3))))
     np.testing.assert_allclose(after.offsets_22x3, before.offsets_22x3, atol=1e-12)
     expected = before.quats_T22x4.copy()
     expected[:, 0] = rotation.multiply(turn, expected[:, 0])
@@ -280,7 +280,7 @@ def test_masked_joints_are_the_stand_ins(skeleton_id: str) -> None:
 def test_no_bone_of_the_result_has_length_zero(skeleton_id: str) -> None:
     skeleton = BODIES[skeleton_id]
     world = global_rotations(shaken(2, len(skeleton.names), 0.1), skeleton.parents)
-    aligned = align(skeleton, skeleton_id, world, forward_from_world(skeleton, world))
+    aligned = align(skeleton, JOINT_MAPS[skeleton_id], world, forward_from_world(skeleton, world))
     assert np.linalg.norm(aligned.offsets_22x3[1:], axis=-1).min() > 0.02
 
 

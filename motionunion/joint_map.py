@@ -1,0 +1,84 @@
+"""A joint map: which joints of a skeleton stand for the 22 SMPL joints, and where its axes point in a T-pose.
+
+Position and rotation come from different joints in places, since CMU files have joints of zero length that turn, and some
+SMPL joints have no counterpart at all. A rigid tree of 22 joints cannot follow every file. Where it cannot, the joint is a
+stand-in: it is fixed to its parent, `masked` says that its place is not the file's, and the bone below it is *aimed*: turned
+by the least angle so that it points at the file's next joint, whose distance may still differ by the slight change of length
+that is left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where one SMPL joint is in a file's skeleton."""
+
+    rotation: str
+    """The joint whose world rotation it takes."""
+    start: str
+    end: str
+    """Its position is `start`, moved by `fraction` of the way to `end`."""
+    fraction: float = 0.0
+    masked: bool = False
+    aimed: bool = False
+    """Whether the bone to its only child is turned to point at that child."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class JointMap:
+    """One known skeleton."""
+
+    skeleton_id: str
+    title: str
+    names: tuple[tuple[str, ...], ...]
+    """The file's joints, in file order, in every known spelling: what the skeleton is recognised by."""
+    places: tuple[Place, ...]
+    """In SMPL-22 order."""
+    axes: Mapping[str, str] | None = None
+    """Where local X and Y of a joint point in the T-pose that faces +Z, as `up front`; unnamed joints: `left up`. None:
+    the skeleton is known for its positions alone, and rotations of it cannot be read."""
+    dips: Mapping[str, float] = field(default_factory=dict)
+    """How far a joint's frame dips below level in that pose, in degrees."""
+    up: str | None = None
+    """Which axis points up in files of this skeleton, where one can say so of all of them."""
+    unit_m: float | None = None
+    """Metres per length unit, where one can say so of all of them."""
+
+    @cached_property
+    def joint_mask(self) -> npt.NDArray[np.bool_]:
+        """(22,), False for stand-ins."""
+        return np.array([not place.masked for place in self.places])
+
+    def matches(self, names: Sequence[str]) -> bool:
+        """Whether a file with these joints, in this order, has this skeleton."""
+        return plain_names(names) in self.names
+
+    def rotation_joints(self, names: Sequence[str]) -> list[int]:
+        """Index of the joint that gives each SMPL joint its rotation."""
+        plain = plain_names(names)
+        return [plain.index(place.rotation) for place in self.places]
+
+    def position_weights(self, names: Sequence[str]) -> npt.NDArray[np.float64]:
+        """(22, J) matrix that takes the positions of the file's joints to those of the SMPL joints."""
+        plain = plain_names(names)
+        weights = np.zeros((22, len(plain)))
+        for row, place in zip(weights, self.places, strict=True):
+            row[plain.index(place.start)] += 1 - place.fraction
+            row[plain.index(place.end)] += place.fraction
+        return weights
+
+
+def plain_names(names: Sequence[str]) -> tuple[str, ...]:
+    """Joint names without the prefix up to a colon that all of them share."""
+    prefix = names[0].rpartition(":")[0] + ":" if names else ":"
+    if prefix == ":" or not all(name.startswith(prefix) for name in names):
+        return tuple(names)
+    return tuple(name.removeprefix(prefix) for name in names)

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import duckdb
 
@@ -161,12 +162,14 @@ class Committer:
         number = self.state.number + 1
         added = {shard.name: shard for one in news for shard in one.shards}
         self._outdated = True  # until the commit stands, the ledger knows what the store does not
+        arriving: list[tuple[dict[str, Any], str]] = []
         for one in news:
-            receipts_shard = write_shard(self._storage, "receipts", one.label, (row.to_row() for row in one.covered))
+            rows = [row.to_row() for row in one.covered]
+            receipts_shard = write_shard(self._storage, "receipts", one.label, rows)
             assert receipts_shard is not None  # there is no news without coverage
             added[receipts_shard.name] = receipts_shard
-            self.ledger.add(one.covered, receipts_shard.name, number)
-        self.ledger.refresh()
+            arriving += [(row, receipts_shard.name) for row in rows]
+        self.ledger.add(arriving, number)
         unreferenced = set(self.ledger.unreferenced({*self.state.shards, *added}))
         after = write_commit(
             self._storage,
@@ -182,11 +185,11 @@ class Committer:
         return True
 
     def _news_of(self, receipts: Sequence[Receipt]) -> list[_News]:
-        return [news for one in receipts if (news := self._news(one)) is not None]
+        live = self.ledger.live(one.address for receipt in receipts for one in receipt.covered)
+        return [news for one in receipts if (news := self._news(one, live)) is not None]
 
-    def _news(self, receipt: Receipt) -> _News | None:
+    def _news(self, receipt: Receipt, live: Mapping[tuple[str, str], Live]) -> _News | None:
         """What a receipt adds: its coverage and shards, its coverage alone (files touched, values the same), or None."""
-        live = self.ledger.live(one.address for one in receipt.covered)
         covered = [_stays_dropped(one, live.get(one.address)) for one in receipt.covered]
         known = [live[one.address].newest if one.address in live else None for one in covered]
         if any(old is None or old.says() != one.says() for one, old in zip(covered, known, strict=True)):

@@ -6,6 +6,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
@@ -130,13 +131,11 @@ class Ledger:
             """
         ).to_arrow_table()
 
-    def add(self, covered: Sequence[Covered], receipts_shard: str, commit_number: int) -> None:
-        """Take in a receipts shard that a commit adds (`refresh` after the last one)."""
-        rows = pa.Table.from_pylist([one.to_row() for one in covered], schema=RECEIPTS)
-        take_in(self._connection, rows, receipts_shard, commit_number)
-
-    def refresh(self) -> None:
-        """Work out anew what is live."""
+    def add(self, rows: Sequence[tuple[dict[str, Any], str]], commit_number: int) -> None:
+        """Take in the rows of receipts shards that a commit adds, each with its shard's name: what is live now follows."""
+        arriving = pa.Table.from_pylist([row for row, _ in rows], schema=RECEIPTS)
+        shards = pa.array([name for _, name in rows], pa.string())
+        take_in(self._connection, arriving.append_column("receipts_shard", shards), commit_number)
         touched = [_OF_ARRIVING.format(table=table) for table in ("receipts", "behind")]
         self._named.subtract(self._count(*touched))
         merge_arriving(self._connection)

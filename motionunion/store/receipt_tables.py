@@ -102,11 +102,11 @@ def load_receipts(connection: duckdb.DuckDBPyConnection, storage: Storage, state
     connection.execute("DELETE FROM arriving")
 
 
-def take_in(connection: duckdb.DuckDBPyConnection, rows: pa.Table, shard: str, number: int) -> None:
-    """Put rows of a receipts shard among those that `merge_arriving` will merge."""
-    connection.register("rows_of_shard", rows)
-    connection.execute(f"INSERT INTO arriving SELECT {_NAMES}, ?, ? FROM rows_of_shard", [shard, number])
-    connection.unregister("rows_of_shard")
+def take_in(connection: duckdb.DuckDBPyConnection, rows: pa.Table, number: int) -> None:
+    """Put rows of receipts shards, each with its `receipts_shard`, among those that `merge_arriving` will merge."""
+    connection.register("rows_of_shards", rows)
+    connection.execute(f"INSERT INTO arriving SELECT {_NAMES}, receipts_shard, ? FROM rows_of_shards", [number])
+    connection.unregister("rows_of_shards")
 
 
 def merge_arriving(connection: duckdb.DuckDBPyConnection) -> None:

@@ -20,6 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks import machine
+from motionunion.motion import Motion
 from motionunion.representations import registry
 from motionunion.representations.hml263_layout import TARGET_OFFSETS_22x3
 from motionunion.skeleton import SMPL22_PARENTS, FloatArray
@@ -56,7 +57,7 @@ def main() -> None:
     entry = registry.get(REPRESENTATION)
     rows = []
     for length in (60, 200, 1000):
-        clips = [walking(length, seed) for seed in range(FRAMES // length)]
+        clips = [Motion(fps=entry.rate, joints_T22x3=walking(length, seed)) for seed in range(FRAMES // length)]
         frames = length * len(clips)
         features = entry.encode_batch(clips)
         cases: dict[str, Callable[[], object]] = {

@@ -12,7 +12,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections import defaultdict, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -31,10 +31,11 @@ from motionunion.engines.serial import Serial
 from motionunion.errors import ClipError, MissingInput, StoreError
 from motionunion.feature_files import BUILDING_PREFIX, FORMAT, META, FloatRows, write_features
 from motionunion.features import FeatureSet
+from motionunion.motion import Motion
 from motionunion.progress import Progress
 from motionunion.representations import registry
 from motionunion.representations.registry import Features, Representation
-from motionunion.resample import joints_at
+from motionunion.resample import motion_at
 from motionunion.span_planning import Plan, plan_spans
 from motionunion.spans import SkippedSpan, Span
 from motionunion.store.storage import Storage
@@ -85,9 +86,10 @@ def build(
     representation = registry.get(representation_id)
     plan = plan_spans(store, representation)
     if not plan.spans:
+        why = ", ".join(f"{reason}: {count}" for reason, count in Counter(s.reason for s in plan.skipped).most_common())
         raise MissingInput(
-            f"the store holds no motion that gives features ({len(plan.skipped)} stretches are empty or too short): "
-            "run `motionunion ingest DIR` first"
+            f"the store holds no motion that gives features of {representation.id} ({why or 'it is empty'}): "
+            "run `motionunion ingest DIR` first, with motion that has what this representation needs"
         )
     key = sha256_hex(
         canonical_json([FORMAT, store.fingerprint(), representation.id, representation.parameter_hash, plan.digest()])
@@ -185,7 +187,7 @@ def _encode_spans(
     places: dict[str, list[int]] = defaultdict(list)
     for place, span in enumerate(spans):
         places[span.clip_id].append(place)
-    gathered: dict[int, npt.NDArray[np.float64]] = {}
+    gathered: dict[int, Motion] = {}
     for clip in store.read_clips(list(places)):
         for place in places[clip.clip_id]:
             span = spans[place]
@@ -194,15 +196,19 @@ def _encode_spans(
                     found[place] = _as_shipped(clip.shipped.features_TD, representation, span)
                 else:
                     frames = (span.first_frame, span.stop_frame)
-                    gathered[place] = joints_at(
-                        clip, representation.rate, frames=frames, mode=representation.resampling
+                    gathered[place] = motion_at(
+                        clip,
+                        representation.rate,
+                        frames=frames,
+                        mode=representation.resampling,
+                        tracks=representation.needs == "rotations",
                     )
             except ClipError as error:
                 reasons[place] = error.reason
-        if sum(map(len, gathered.values())) >= ENCODE_AT_ONCE:
-            _encode_joints(representation, gathered, found, reasons)
+        if sum(motion.frames for motion in gathered.values()) >= ENCODE_AT_ONCE:
+            _encode_motions(representation, gathered, found, reasons)
             gathered.clear()
-    _encode_joints(representation, gathered, found, reasons)
+    _encode_motions(representation, gathered, found, reasons)
     for place, features in enumerate(found):
         # One infinity, from positions beyond what float32 squares, would spoil the statistics of everything.
         if features is not None and not np.isfinite(features).all():
@@ -216,18 +222,18 @@ def _as_shipped(features: npt.NDArray[Any], representation: Representation, span
     return features.astype(np.float32)
 
 
-def _encode_joints(
+def _encode_motions(
     representation: Representation,
-    joints: dict[int, npt.NDArray[np.float64]],
+    motions: dict[int, Motion],
     found: list[Features | None],
     reasons: list[str],
 ) -> None:
     try:
-        for place, features in zip(joints, representation.encode_batch(list(joints.values())), strict=True):
+        for place, features in zip(motions, representation.encode_batch(list(motions.values())), strict=True):
             found[place] = features
     except ClipError:
         # One motion of the batch cannot be encoded; find it, and keep the others.
-        for place, motion in joints.items():
+        for place, motion in motions.items():
             try:
                 found[place] = representation.encode_batch([motion])[0]
             except ClipError as error:

@@ -10,15 +10,18 @@ two decimals: 59.9999886 fps is 60.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import numpy as np
 import numpy.typing as npt
 
-from motionunion import kinematics, rotation
+from motionunion import rotation
 from motionunion.clip import Clip
 from motionunion.errors import ClipError, UsageError
-from motionunion.skeleton import SMPL22_PARENTS, FloatArray
+from motionunion.motion import Motion, posed
+from motionunion.skeleton import FloatArray
 
 Array = npt.NDArray[np.float64]
 
@@ -52,7 +55,19 @@ def frames_at(frames: int, fps: Fraction | float, rate: Fraction | float) -> int
 def joints_at(
     clip: Clip, rate: Fraction | float, *, frames: tuple[int, int] | None = None, mode: str = "compat"
 ) -> Array:
-    """World joints (S, 22, 3) of a clip at `rate`, metres, +Y up.
+    """World joints (S, 22, 3) of a clip at `rate`, metres, +Y up; arguments and errors are those of `motion_at`."""
+    return np.asarray(motion_at(clip, rate, frames=frames, mode=mode, tracks=False).joints_T22x3, dtype=np.float64)
+
+
+def motion_at(
+    clip: Clip,
+    rate: Fraction | float,
+    *,
+    frames: tuple[int, int] | None = None,
+    mode: str = "compat",
+    tracks: bool = True,
+) -> Motion:
+    """A clip, or a part of it, at `rate`.
 
     Args:
         clip: With rotations, these and the root are resampled, then posed; interpolated positions bend bones by up to
@@ -60,6 +75,7 @@ def joints_at(
         rate: Frames per second wanted.
         frames: Half-open interval of the clip's own frames; its `valid` interval where None. Nothing outside is used.
         mode: A name of `MODES`.
+        tracks: Take hands and face along.
 
     Raises:
         ClipError: If the interval is empty or leaves the clip.
@@ -70,22 +86,46 @@ def joints_at(
         raise ClipError(
             f"{clip.key}: frames {start} to {stop} of a clip of {clip.frames} frames", reason="empty_interval"
         )
-    stride = integer_ratio(clip.fps, rate)
     if clip.joints_T22x3 is not None:
-        return joints_to_rate(clip.joints_T22x3[start:stop], clip.fps, rate, mode=mode)
+        joints = joints_to_rate(clip.joints_T22x3[start:stop], clip.fps, rate, mode=mode)
+        return Motion(fps=Fraction(rate), joints_T22x3=joints)
     if clip.rotvecs_T22x3 is None or clip.root_T3 is None or clip.offsets_22x3 is None:
         raise ClipError(f"{clip.key}: has neither joints nor rotations, root and offsets", reason="no_motion")
-    rotvecs, root = clip.rotvecs_T22x3[start:stop], clip.root_T3[start:stop].astype(np.float64)
-    if stride is not None:
-        quats, root = rotation.from_rotvec(rotvecs[::stride]), root[::stride]
-    else:
-        index, weight = _positions(stop - start, clip.fps, rate)
-        after = np.minimum(index + 1, stop - start - 1)
-        quats = rotation.slerp(
-            rotation.from_rotvec(rotvecs[index]), rotation.from_rotvec(rotvecs[after]), weight[:, None]
-        )
-        root = _cubic(root, index, weight)
-    return kinematics.forward_kinematics(root, quats, clip.offsets_22x3, SMPL22_PARENTS)
+    times = _Times.of(stop - start, clip.fps, Fraction(rate))
+    hands = None if clip.hands_T90 is None or not tracks else times.rotvecs(clip.hands_T90[start:stop])
+    face = {name: track[start:stop] for name, track in clip.face.items()} if tracks else {}
+    return posed(
+        Fraction(rate),
+        times.values(clip.root_T3[start:stop]),
+        times.quats_of_rotvecs(clip.rotvecs_T22x3[start:stop]),
+        clip.offsets_22x3,
+        betas=clip.betas,
+        gender=clip.gender,
+        hands_T90=hands,
+        face=times.face(face),
+    )
+
+
+def to_rate(motion: Motion, rate: Fraction | float, *, mode: str = "compat") -> Motion:
+    """A motion at another rate, by the same rules as `motion_at`."""
+    _check_mode(mode)
+    if motion.quats_T22x4 is None or motion.root_T3 is None or motion.offsets_22x3 is None:
+        joints = joints_to_rate(motion.joints_T22x3, motion.fps, rate, mode=mode)
+        return replace(motion, fps=Fraction(rate), joints_T22x3=joints)
+    if integer_ratio(motion.fps, rate) == 1:
+        # Not posed again: joints that the rotations reproduce only nearly stay what they are.
+        return replace(motion, fps=Fraction(rate))
+    times = _Times.of(motion.frames, motion.fps, Fraction(rate))
+    return posed(
+        Fraction(rate),
+        times.values(motion.root_T3),
+        times.quats(np.asarray(motion.quats_T22x4, dtype=np.float64)),
+        motion.offsets_22x3,
+        betas=motion.betas,
+        gender=motion.gender,
+        hands_T90=None if motion.hands_T90 is None else times.rotvecs(motion.hands_T90),
+        face=times.face(motion.face),
+    )
 
 
 def joints_to_rate(
@@ -93,11 +133,57 @@ def joints_to_rate(
 ) -> Array:
     """Joints (T, J, 3) at `fps` to (S, J, 3) at `rate`, by position."""
     _check_mode(mode)
-    stride = integer_ratio(fps, rate)
-    if stride is not None:
-        return np.asarray(joints_TJ3[::stride], dtype=np.float64)
-    index, weight = _positions(len(joints_TJ3), fps, rate)
-    return _cubic(joints_TJ3, index, weight)
+    return _Times.of(len(joints_TJ3), fps, Fraction(rate)).values(joints_TJ3)
+
+
+@dataclass(frozen=True, slots=True)
+class _Times:
+    """Where the frames wanted lie among those given: every n-th, or between two."""
+
+    stride: int | None
+    index: npt.NDArray[np.int64]
+    """The frame at or before each frame wanted; empty where there is a stride."""
+    weight: Array
+    """How far it is towards the next one."""
+
+    @staticmethod
+    def of(frames: int, fps: Fraction | float, rate: Fraction) -> _Times:
+        stride = integer_ratio(fps, rate)
+        if stride is not None:
+            return _Times(stride, np.empty(0, dtype=np.int64), np.empty(0))
+        return _Times(None, *_positions(frames, fps, rate))
+
+    def values(self, values: FloatArray) -> Array:
+        """Positions and other numbers (T, ...) that may be averaged."""
+        if self.stride is not None:
+            return np.asarray(values[:: self.stride], dtype=np.float64)
+        return _cubic(values, self.index, self.weight)
+
+    def quats(self, quats: Array) -> Array:
+        """Rotations (T, J, 4)."""
+        if self.stride is not None:
+            return quats[:: self.stride]
+        after = np.minimum(self.index + 1, len(quats) - 1)
+        return rotation.slerp(quats[self.index], quats[after], self.weight[:, None])
+
+    def quats_of_rotvecs(self, rotvecs: FloatArray) -> Array:
+        """Rotations (T, J, 3) as quaternions; of those that are left out none is converted."""
+        if self.stride is not None:
+            return rotation.from_rotvec(rotvecs[:: self.stride])
+        return self.quats(rotation.from_rotvec(rotvecs))
+
+    def rotvecs(self, rotvecs: FloatArray) -> FloatArray:
+        """Axis-angle tracks (T, 3 J), such as fingers."""
+        if self.stride is not None:
+            return rotvecs[:: self.stride]
+        turned = rotation.to_rotvec(self.quats_of_rotvecs(rotvecs.reshape(len(rotvecs), -1, 3)))
+        return turned.reshape(len(turned), -1)
+
+    def face(self, face: Mapping[str, FloatArray]) -> dict[str, FloatArray]:
+        """Jaw and eyes turn, an expression is a sum of shapes."""
+        return {
+            name: self.values(track) if name == "expression" else self.rotvecs(track) for name, track in face.items()
+        }
 
 
 def _check_mode(mode: str) -> None:

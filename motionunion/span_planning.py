@@ -73,7 +73,7 @@ def plan_spans(store: StoreIndex, representation: Representation) -> Plan:
     the answers' columns are in memory, never a dictionary for each row.
     """
     clips = store.sql(
-        'SELECT clip_id, source, key, "group", split, official_split, fps_num, fps_den, frames, body, shipped, '
+        'SELECT clip_id, source, key, "group", split, official_split, fps_num, fps_den, frames, kind, body, shipped, '
         "valid_start, valid_end, labels['stated_fps'] AS stated_fps FROM clips ORDER BY source, key, clip_id"
     ).iter_rows(named=True)
     segments = _ByClip(
@@ -114,7 +114,7 @@ def _plan_whole(plan: Plan, representation: Representation, clip: Row, captions:
         if row["start_s"] is not None and row["end_s"] is not None:
             times = (row["start_s"] - start / float(fps), row["end_s"] - start / float(fps))
         found.append((row, times))
-    _add(plan, representation, span, fps, found)
+    _add(plan, representation, clip, span, found)
 
 
 def _plan_segments(
@@ -149,7 +149,7 @@ def _plan_segments(
             if about:
                 used.add(index)
                 found.append((row, times))
-        _add(plan, representation, span, fps, found)
+        _add(plan, representation, clip, span, found)
     plan.counts["captions_unused"] += len(captions) - len(used)
     plan.counts["unused_ms"] += round(1000 * _uncovered(valid, intervals) / fps)
 
@@ -178,11 +178,15 @@ def _times_in_segment(
 def _add(
     plan: Plan,
     representation: Representation,
+    clip: Row,
     span: Span,
-    fps: Fraction,
     captions: list[tuple[Row, Times]],
 ) -> None:
     """Give a span its rows and captions and add it to the plan, or count it as skipped."""
+    if representation.needs == "rotations" and clip["kind"] == "joints" and not span.shipped:
+        plan.skipped.append(SkippedSpan(span.clip_id, span.name, "no_rotations"))
+        return
+    fps = _fps(clip)
     frames = span.stop_frame - span.first_frame
     if frames <= 0:
         plan.skipped.append(SkippedSpan(span.clip_id, span.name, "empty"))

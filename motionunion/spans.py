@@ -52,7 +52,8 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class SkippedSpan:
-    """A stretch that gives no features, and why (`empty`, `too_short`, `shipped`, or the reason of a `ClipError`)."""
+    """A stretch that gives no features, and why (`empty`, `too_short`, `shipped`, `no_rotations` where the clip is joints
+    alone and the representation needs more, or the reason of a `ClipError`)."""
 
     clip_id: str
     name: str

@@ -109,7 +109,9 @@ def evaluate_windows(tokenizer: Tokenizer, values_ND: npt.NDArray[np.float32], w
         made = tokenizer.decode(codes)
         real = [clip[: len(twin)] for clip, twin in zip(real, made, strict=True)]
         mean = [np.broadcast_to(tokenizer.mean_D, clip.shape) for clip in real]
-        real_joints, made_joints, mean_joints = (decode(clips) for clips in (real, made, mean))
+        real_joints, made_joints, mean_joints = (
+            [motion.joints_T22x3 for motion in decode(clips)] for clips in (real, made, mean)
+        )
         for number, clip in enumerate(real):
             l1 = float(np.abs((made[number] - clip) / tokenizer.std_D).mean(dtype=np.float64))
             sums += len(clip) * np.array([

@@ -6,12 +6,15 @@ bones of this skeleton and are none of SMPL's. See docs/representations.md.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from fractions import Fraction
 
 from motionunion.digest import canonical_json, sha256_hex
+from motionunion.motion import Motion
 from motionunion.representations import hml263_decoder, hml263_encoder
 from motionunion.representations import hml263_layout as layout
-from motionunion.representations.registry import Representation
+from motionunion.representations.registry import Features, Representation
+from motionunion.skeleton import FloatArray
 
 _ID = "hml263@20/compat"
 _VERSION = 1
@@ -26,19 +29,31 @@ _PARAMETERS = {
     "resampling": "compat",
 }
 
+_RATE = Fraction(20)
+
+
+def _encode(motions: Sequence[Motion]) -> list[Features]:
+    return hml263_encoder.encode([motion.joints_T22x3 for motion in motions])
+
+
+def _decode(features: Sequence[FloatArray]) -> list[Motion]:
+    return [Motion(fps=_RATE, joints_T22x3=joints) for joints in hml263_decoder.decode(features)]
+
+
 HML263_COMPAT = Representation(
     id=_ID,
     name="HumanML3D 263, as published",
     dims=layout.DIMS,
-    rate=Fraction(20),
+    rate=_RATE,
     resampling="compat",
+    needs="joints",
     version=_VERSION,
     parameter_hash=sha256_hex(canonical_json(_PARAMETERS)),
     min_frames=2,
     rows_lost=1,
     blocks=layout.BLOCKS,
     root_blocks=layout.ROOT_BLOCKS,
-    encode_batch=hml263_encoder.encode,
-    decode_batch=hml263_decoder.decode,
+    encode_batch=_encode,
+    decode_batch=_decode,
     decode_heading_free_batch=hml263_decoder.decode_heading_free,
 )

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from motionunion.errors import UsageError
+from motionunion.motion import Motion
 from motionunion.skeleton import FloatArray
 
 Features = npt.NDArray[np.float32]
@@ -21,17 +23,19 @@ class RepresentationError(UsageError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Representation:
-    """What an id stands for. Shapes: T frames, R rows, D dims; joints are (T, 22, 3) metres, +Y up."""
+    """What an id stands for. Shapes: T frames, R rows, D dims; motions are in metres, +Y up."""
 
     id: str
     name: str
     dims: int
     rate: Fraction
-    """Rows per second; `encode_batch` takes joints at this rate."""
+    """Rows per second; `encode_batch` takes motions at this rate."""
     resampling: str
-    """How joints of another rate are brought to this one; see `motionunion.resample`."""
+    """How motions of another rate are brought to this one; see `motionunion.resample`."""
+    needs: Literal["joints", "rotations"]
+    """What a motion must have: where its joints are, or the rotations that pose them too."""
     version: int
-    """Raised whenever the same joints would give other features."""
+    """Raised whenever the same motion would give other features."""
     parameter_hash: str
     """Hash of every constant and of the version: caches and statistics are keyed by it."""
     min_frames: int
@@ -42,12 +46,12 @@ class Representation:
     """Half-open column ranges whose standard deviations are averaged together."""
     root_blocks: tuple[tuple[int, int], ...]
     """The blocks that `feat_bias` weighs."""
-    encode_batch: Callable[[Sequence[FloatArray]], list[Features]]
-    """List of joints (T, 22, 3) to list of features (R, D)."""
-    decode_batch: Callable[[Sequence[FloatArray]], list[npt.NDArray[np.float32]]]
-    """List of features (R, D) to list of joints (R, 22, 3)."""
+    encode_batch: Callable[[Sequence[Motion]], list[Features]]
+    """List of motions to list of features (R, D)."""
+    decode_batch: Callable[[Sequence[FloatArray]], list[Motion]]
+    """List of features (R, D) to list of motions of R frames."""
     decode_heading_free_batch: Callable[[Sequence[FloatArray]], list[npt.NDArray[np.float32]]]
-    """As `decode_batch`, with heading and travel left out: every frame faces +Z above the origin."""
+    """Joints (R, 22, 3) of features, with heading and travel left out: every frame faces +Z above the origin."""
 
 
 def get(representation_id: str) -> Representation:

@@ -199,13 +199,13 @@ def test_a_motion_whose_features_overflow_is_left_out(
     clip_of: MakeClip, store_of: MakeStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One infinity would leave the whole training split without statistics."""
-    original = feature_building._encode_joints
+    original = feature_building._encode_motions
 
-    def overflow(representation: object, joints: object, found: list[np.ndarray], reasons: object) -> None:
-        original(representation, joints, found, reasons)  # type: ignore[arg-type]
+    def overflow(representation: object, motions: object, found: list[np.ndarray], reasons: object) -> None:
+        original(representation, motions, found, reasons)  # type: ignore[arg-type]
         found[0] = np.where(np.arange(263) == 7, np.float32(np.inf), found[0])
 
-    monkeypatch.setattr(feature_building, "_encode_joints", overflow)
+    monkeypatch.setattr(feature_building, "_encode_motions", overflow)
     features = build_features(store_of(clip_of("a"), clip_of("b")), ID, jobs=1)
     assert [span.name for span in features.spans] == ["b"]
     assert [(entry.name, entry.reason) for entry in features.skipped] == [("a", "non_finite")]

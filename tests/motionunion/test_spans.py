@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -20,6 +21,18 @@ MakeStore = Callable[..., Store]
 
 def planned(store: Store) -> Plan:
     return plan_spans(store, registry.get(ID))
+
+
+def test_a_clip_of_joints_alone_is_skipped_where_rotations_are_needed(clip_of: MakeClip, store_of: MakeStore) -> None:
+    shipped = Shipped(representation="turning@20", features_TD=np.zeros((30, 263)))
+    store = store_of(
+        clip_of("joints", joints=True),
+        clip_of("rotations"),
+        clip_of("shipped", frames=30, joints=True, shipped=shipped),
+    )
+    plan = plan_spans(store, replace(registry.get(ID), id="turning@20", needs="rotations"))
+    assert [span.name for span in plan.spans] == ["rotations", "shipped"]
+    assert [(skipped.name, skipped.reason) for skipped in plan.skipped] == [("joints", "no_rotations")]
 
 
 def stretch(name: str, start_frame: int, end_frame: int, **changes: object) -> Segment:

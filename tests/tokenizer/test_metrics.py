@@ -75,7 +75,8 @@ def test_scores_weigh_windows_by_rows_and_do_not_depend_on_chunks(make_features,
     total = 0.0
     for window in windows:
         real = features.values[window.start : window.start + window.rows]
-        a, b = decode([real])[0], decode(tokenizer.decode(tokenizer.encode([real])))[0]
+        a = decode([real])[0].joints_T22x3
+        b = decode(tokenizer.decode(tokenizer.encode([real])))[0].joints_T22x3
         total += float(np.linalg.norm((a - a[:, :1]) - (b - b[:, :1]), axis=-1).mean(axis=-1).sum())
     assert whole.mpjpe_mm == pytest.approx(1000 * total / 224, rel=1e-5)
     assert whole.usage.tokens == 224 // 4

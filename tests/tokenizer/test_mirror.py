@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from motionunion.errors import ConfigError
+from motionunion.representations import decode, encode
 from motionunion.representations import hml263_layout as layout
-from motionunion.representations import registry
 from motionunion.skeleton import SMPL22_MIRROR_PAIRS, SMPL22_PARENTS
 from tokenizer.mirror import mirror_of
 
@@ -30,8 +30,7 @@ def test_mirroring_twice_changes_nothing() -> None:
 
 def test_mirrored_features_decode_to_mirrored_joints(make_features, tmp_path: Path) -> None:
     features = np.asarray(make_features(tmp_path, [(60, "train")]).values)
-    decode = registry.get(ID).decode_batch
-    (joints,), (image,) = decode([features]), decode([mirror_of(ID)(features)])
+    joints, image = decode(features, ID), decode(mirror_of(ID)(features), ID)
     np.testing.assert_allclose(image, mirrored_joints(joints), atol=1e-5)
 
 
@@ -44,8 +43,7 @@ def test_encoding_mirrored_joints_gives_mirrored_features() -> None:
         rest[joint] = rest[parent] + layout.TARGET_OFFSETS_22x3[joint]
     sway = 0.05 * np.sin(2 * np.pi * (time * random.uniform(0.2, 0.8, (1, 22, 3)) + random.uniform(size=(1, 22, 3))))
     moving = rest + sway + np.array([0.3, 0, 1.0]) * time
-    encode = registry.get(ID).encode_batch
-    (features,), (image,) = encode([moving]), encode([mirrored_joints(moving)])
+    features, image = encode(moving, ID, fps=20), encode(mirrored_joints(moving), ID, fps=20)
     expected = mirror_of(ID)(features)
     # Bones of the target skeleton differ between the sides by up to 1.1 cm, which shifts every column a little; a
     # column from a wrong place or with a wrong sign would be off by its own size or more.

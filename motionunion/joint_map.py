@@ -30,6 +30,9 @@ class Place:
     masked: bool = False
     aimed: bool = False
     """Whether the bone to its only child is turned to point at that child."""
+    beyond: bool = False
+    """Whether the file ends before this joint (a foot without toes): it lies beyond `start` as on the template body, in
+    proportion to the bone above."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -46,7 +49,9 @@ class JointMap:
     """Where local X and Y of a joint point in the T-pose that faces +Z, as `up front`; unnamed joints: `left up`. None:
     the skeleton is known for its positions alone, and rotations of it cannot be read."""
     dips: Mapping[str, float] = field(default_factory=dict)
-    """How far a joint's frame dips below level in that pose, in degrees."""
+    """How far a joint's frame dips below level in that pose, in degrees: a turn about the world's X, after `axes`."""
+    turns: Mapping[str, tuple[float, float, float]] = field(default_factory=dict)
+    """Further turn of a joint's frame in that pose, as a rotation vector in the world, degrees: what axes and dip leave."""
     up: str | None = None
     """Which axis points up in files of this skeleton, where one can say so of all of them."""
     unit_m: float | None = None
@@ -67,7 +72,10 @@ class JointMap:
         return [plain.index(place.rotation) for place in self.places]
 
     def position_weights(self, names: Sequence[str]) -> npt.NDArray[np.float64]:
-        """(22, J) matrix that takes the positions of the file's joints to those of the SMPL joints."""
+        """(22, J) matrix that takes the positions of the file's joints to those of the SMPL joints.
+
+        A joint beyond the end of a limb comes to lie on the end: where it is follows from rotations.
+        """
         plain = plain_names(names)
         weights = np.zeros((22, len(plain)))
         for row, place in zip(weights, self.places, strict=True):

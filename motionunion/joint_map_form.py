@@ -76,7 +76,7 @@ class _Form:
         names = self.names()
         rest = self.table(self.form, "rest", "") if "rest" in self.form else None
         if rest is not None:
-            self.only(rest, {"axes", "dip_deg"}, "rest.")
+            self.only(rest, {"axes", "dip_deg", "turn_deg"}, "rest.")
         return JointMap(
             skeleton_id=skeleton_id,
             title=title,
@@ -84,6 +84,7 @@ class _Form:
             places=self.places(names),
             axes=None if rest is None else self.axes(self.table(rest, "axes", "rest."), names),
             dips={} if rest is None else self.dips(self.table(rest, "dip_deg", "rest."), names),
+            turns={} if rest is None else self.turns(self.table(rest, "turn_deg", "rest."), names),
             up=self.up(),
             unit_m=self.unit_m(),
         )
@@ -192,7 +193,7 @@ class _Form:
         while places[below] is None:
             children = [child for child, parent in enumerate(SMPL22_PARENTS) if parent == below]
             if not children:
-                self.fail(f"map.{name}", "nothing lies beyond it, so it cannot be missing: name the nearest joint")
+                return self.beyond(name, above[SMPL22_PARENTS[joint]])
             below, steps = children[0], steps + 1
         parent, end = above[SMPL22_PARENTS[joint]], places[below]
         assert end is not None
@@ -201,6 +202,15 @@ class _Form:
             fraction = parent.fraction + (1 - parent.fraction) * fraction
             return Place(parent.rotation, parent.start, end.start, fraction, masked=True)
         return Place(parent.rotation, parent.start, end.start, fraction, masked=True)
+
+    def beyond(self, name: str, parent: Place) -> Place:
+        """A foot, head or hand where the file has no joint there."""
+        if parent.masked or "rest" not in self.form:
+            self.fail(
+                f"map.{name}",
+                "nothing lies beyond it, so it can be missing only where the joint before it turns ([rest])",
+            )
+        return Place(parent.rotation, parent.start, parent.start, masked=True, beyond=True)
 
     def axes(self, table: Mapping[str, Any], names: tuple[tuple[str, ...], ...]) -> dict[str, str]:
         axes: dict[str, str] = {}
@@ -231,3 +241,15 @@ class _Form:
             self.joint_of_any("rest.dip_deg", joint, names): self.number(f"rest.dip_deg.{joint}", value)
             for joint, value in table.items()
         }
+
+    def turns(
+        self, table: Mapping[str, Any], names: tuple[tuple[str, ...], ...]
+    ) -> dict[str, tuple[float, float, float]]:
+        turns = {}
+        for joint, vector in table.items():
+            key = f"rest.turn_deg.{self.joint_of_any('rest.turn_deg', joint, names)}"
+            if not isinstance(vector, list) or len(vector) != 3:
+                self.fail(key, f"three numbers, found {vector!r}")
+            x, y, z = (self.number(key, value) for value in vector)
+            turns[joint] = (x, y, z)
+        return turns

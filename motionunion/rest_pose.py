@@ -28,6 +28,7 @@ import numpy as np
 import numpy.typing as npt
 
 from motionunion import rotation
+from motionunion.body import TEMPLATE
 from motionunion.errors import ClipError
 from motionunion.joint_map import JointMap, plain_names
 from motionunion.kinematics import forward_kinematics, global_rotations, local_rotations, pose
@@ -86,24 +87,53 @@ def rest_rotations(skeleton: Skeleton, joint_map: JointMap) -> FloatArray:
     dipping = np.zeros((len(skeleton.names), 3))
     dipping[:, 0] = np.deg2rad([joint_map.dips.get(name, 0.0) for name in names])
     level = rotation.from_matrix(np.stack([x, y, np.cross(x, y)], axis=-1))
-    rest = rotation.multiply(rotation.from_rotvec(dipping), level)
+    further = np.deg2rad([joint_map.turns.get(name, (0.0, 0.0, 0.0)) for name in names])
+    rest = rotation.multiply(rotation.from_rotvec(further), rotation.multiply(rotation.from_rotvec(dipping), level))
+    return _straightened(skeleton, joint_map, rest)
 
-    joints = dict(zip(SMPL22_NAMES, joint_map.rotation_joints(skeleton.names), strict=True))
-    limbs = np.array([joints[name] for name in _STRAIGHT])
-    below = np.array([joints[_CHILD[name]] for name in _STRAIGHT])
-    bones = skeleton.offsets_J3[below]
-    if not bones.any(axis=1).all() or [skeleton.parents[joint] for joint in below] != limbs.tolist():
+
+def _straightened(skeleton: Skeleton, joint_map: JointMap, rest_J4: FloatArray) -> FloatArray:
+    """The same with legs straight down and arms level; what hangs on a limb below its last bone goes along."""
+    turned_by = joint_map.rotation_joints(skeleton.names)
+    joints = dict(zip(SMPL22_NAMES, turned_by, strict=True))
+    limbs = [joints[name] for name in _STRAIGHT]
+    below = [joints[_CHILD[name]] for name in _STRAIGHT]
+    paths = [_path(skeleton, limb, end) for limb, end in zip(limbs, below, strict=True)]
+    bones = np.array([_reach(skeleton, rest_J4, path) for path in paths])
+    if not all(paths) or not bones.any(axis=1).all():
         raise ClipError(
-            f"an arm or leg is not one bone between joints: the joints bear the names of {joint_map.skeleton_id}, but are "
-            "another skeleton",
+            f"an arm or leg does not hang together, or has no length: the joints bear the names of {joint_map.skeleton_id}, but "
+            "are another skeleton",
             reason="unknown_skeleton",
         )
     straight = [_DIRECTIONS[direction] for direction in _STRAIGHT.values()]
-    arcs = dict(zip(_STRAIGHT, rotation.shortest_arc(rotation.rotate(rest[limbs], bones), straight), strict=True))
-    arcs |= {name: arcs[along] for name, along in _GO_ALONG.items()}
-    turned = [joints[name] for name in arcs]
-    rest[turned] = rotation.multiply(np.stack(list(arcs.values())), rest[turned])
-    return rest
+    arcs = dict(zip(limbs, rotation.shortest_arc(bones, straight), strict=True))
+    arcs |= {joints[name]: arcs[joints[along]] for name, along in _GO_ALONG.items() if joints[name] not in arcs}
+    turns = np.zeros_like(rest_J4)
+    turns[:, 0] = 1.0
+    mapped = set(turned_by)
+    for joint, parent in enumerate(skeleton.parents):
+        if joint in arcs:
+            turns[joint] = arcs[joint]
+        elif joint not in mapped and parent >= 0:  # twist joints, fingers: as their parent
+            turns[joint] = turns[parent]
+    return rotation.multiply(turns, rest_J4)
+
+
+def _path(skeleton: Skeleton, above: int, joint: int) -> list[int]:
+    """Joints from below `above` down to `joint`; empty where they do not hang together."""
+    path: list[int] = []
+    while joint >= 0 and joint != above:
+        path.append(joint)
+        joint = skeleton.parents[joint]
+    return path[::-1] if joint == above else []
+
+
+def _reach(skeleton: Skeleton, rest_J4: FloatArray, path: list[int]) -> FloatArray:
+    """From the joint above a path to its last one, in the rest pose."""
+    turned = rest_J4[[skeleton.parents[joint] for joint in path]]
+    reach: FloatArray = rotation.rotate(turned, skeleton.offsets_J3[path]).sum(axis=0)
+    return reach
 
 
 def align(skeleton: Skeleton, joint_map: JointMap, world_TJ4: FloatArray, joints_TJ3: FloatArray) -> Aligned:
@@ -126,6 +156,7 @@ def align(skeleton: Skeleton, joint_map: JointMap, world_TJ4: FloatArray, joints
     targets = np.einsum("kj,tjc->tkc", weights, joints_TJ3)
     world = rotation.multiply(world_TJ4[:, turned_by], rotation.conjugate(rest[turned_by]))
     _aim(joint_map, world, offsets, targets)
+    _go_beyond(joint_map, world, offsets, targets)
     return Aligned(local_rotations(world, SMPL22_PARENTS), targets[:, 0], offsets, targets)
 
 
@@ -140,6 +171,16 @@ def _aim(joint_map: JointMap, world: FloatArray, offsets: FloatArray, targets: F
         offsets[child] *= np.median(np.linalg.norm(bones, axis=-1)) / np.linalg.norm(offsets[child])
         arc = rotation.shortest_arc(rotation.rotate(world[:, joint], offsets[child]), bones)
         world[:, joint] = rotation.multiply(arc, world[:, joint])
+
+
+def _go_beyond(joint_map: JointMap, world: FloatArray, offsets: FloatArray, targets: FloatArray) -> None:
+    """Put joints that the file ends before where the template body has them, in place."""
+    for joint, place in enumerate(joint_map.places):
+        if place.beyond:
+            parent = SMPL22_PARENTS[joint]
+            above_m, template_m = (float(np.linalg.norm(rest[parent])) for rest in (offsets, TEMPLATE.offsets_22x3))
+            offsets[joint] = TEMPLATE.offsets_22x3[joint] * (above_m / template_m)
+            targets[:, joint] = targets[:, parent] + rotation.rotate(world[:, parent], offsets[joint])
 
 
 def largest_error_m(

@@ -2,13 +2,33 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
+import warnings
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import pytest
+from scipy.spatial.transform import Rotation
+
+from motionunion import rotation
+from motionunion.body import TEMPLATE
+from motionunion.joint_maps import JOINT_MAPS
+from motionunion.kinematics import forward_kinematics, global_rotations, local_rotations
+from motionunion.sample.locomotion import Gait, go
+from motionunion.sample.performer import Performer
+from motionunion.sample.posing import pose_body
+from motionunion.skeleton import SMPL22_NAMES, SMPL22_PARENTS
+
+TREES = Path(__file__).parent / "trees"
+IDENTITY = np.tile([1.0, 0.0, 0.0, 0.0], (1, 22, 1))
+DIRECTIONS = {
+    "left": (1, 0, 0), "right": (-1, 0, 0), "up": (0, 1, 0), "down": (0, -1, 0), "front": (0, 0, 1), "back": (0, 0, -1),
+}  # fmt: skip
 
 
 @pytest.fixture(scope="session")
@@ -92,5 +112,140 @@ def write_humanml3d() -> Callable[..., Path]:
         for name, ids in (splits or {}).items():
             (root / f"{name}.txt").write_text("\n".join(ids) + "\n")
         return root
+
+    return write
+
+
+class Walked(NamedTuple):
+    """A person who walks: +Y up, metres, SMPL-22 order, heading +Z."""
+
+    joints_T22x3: npt.NDArray[np.float64]
+    quats_T22x4: npt.NDArray[np.float64]
+    root_T3: npt.NDArray[np.float64]
+    offsets_22x3: npt.NDArray[np.float64]
+
+    @property
+    def rotvecs_T22x3(self) -> npt.NDArray[np.float64]:
+        return rotation.to_rotvec(self.quats_T22x4)
+
+    def write_bvh(
+        self,
+        path: Path,
+        skeleton_id: str,
+        tree: str,
+        *,
+        fps: float,
+        unit_m: float,
+        order: str = "ZYX",
+        carrier: int = 0,
+        every_joint: bool = False,
+        places: dict[str, str] | None = None,
+    ) -> None:
+        """The walk on a known skeleton, with its local axes as its map says they point in a T-pose.
+
+        `tree` has a line `joint parent` per joint; joints that stand for no SMPL joint lie on their parents, or where
+        `places` says. `carrier` is the joint that has the travel, `every_joint` gives all of them position channels.
+        """
+        joint_map = JOINT_MAPS[skeleton_id]
+        assert joint_map.axes is not None
+        names, above = zip(*(line.split() for line in tree.strip().splitlines()), strict=True)
+        parents = [-1 if parent == "-" else names.index(parent) for parent in above]
+        places = {p.start: n for n, p in zip(SMPL22_NAMES, joint_map.places, strict=True) if not p.fraction} | (
+            places or {}
+        )
+        placed = forward_kinematics(np.zeros((1, 3)), IDENTITY, self.offsets_22x3, SMPL22_PARENTS)[0]
+        rest = np.zeros((len(names), 3))
+        for joint, parent in enumerate(parents):
+            known = places.get(names[joint])
+            rest[joint] = placed[SMPL22_NAMES.index(known)] if known else rest[max(parent, 0)]
+        pointing = [[DIRECTIONS[w] for w in joint_map.axes.get(name, "left up").split()] for name in names]
+        x, y = np.moveaxis(np.array(pointing, dtype=float), 1, 0)
+        t_pose = rotation.from_matrix(np.stack([x, y, np.cross(x, y)], axis=-1))
+        smpl = global_rotations(self.quats_T22x4, SMPL22_PARENTS)
+        turning = dict(zip(joint_map.rotation_joints(names)[::-1], range(21, -1, -1), strict=True))
+        world = np.zeros((len(self.root_T3), len(names), 4))
+        world[..., 0] = 1.0
+        last: dict[int, int | None] = {-1: None}
+        for joint, parent in enumerate(parents):
+            last[joint] = turning.get(joint, last[parent])
+            if last[joint] is not None:
+                world[:, joint] = rotation.multiply(smpl[:, last[joint]], t_pose[joint])
+        bones = rest - np.where(np.array(parents)[:, None] < 0, 0.0, rest[np.maximum(parents, 0)])
+        turned = np.array([t_pose[p] if last[p] is not None else (1.0, 0.0, 0.0, 0.0) for p in parents])
+        offsets = rotation.rotate(rotation.conjugate(turned), bones) / unit_m
+        local = local_rotations(world, tuple(parents))
+        with warnings.catch_warnings():  # SciPy remarks that at 90 degrees several angles say the same
+            warnings.simplefilter("ignore", UserWarning)
+            angles = np.stack(
+                [
+                    Rotation.from_quat(local[:, j, [1, 2, 3, 0]]).as_euler(order, degrees=True)
+                    for j in range(len(names))
+                ],
+                axis=1,
+            )
+        positions = np.broadcast_to(offsets, (len(world), *offsets.shape)).copy()
+        positions[:, carrier] = self.root_T3 / unit_m
+        numbers = [
+            np.hstack([positions[:, j], angles[:, j]]) if every_joint or j <= carrier else angles[:, j]
+            for j in range(len(names))
+        ]
+        turns = " ".join(f"{axis}rotation" for axis in order)
+        lines = ["HIERARCHY"]
+
+        def add(joint: int, depth: int) -> None:
+            lines.append(f"{'JOINT' if depth else 'ROOT'} {names[joint]}\n{{\nOFFSET {_row(offsets[joint])}")
+            six = every_joint or joint <= carrier
+            lines.append(f"CHANNELS {'6 Xposition Yposition Zposition' if six else '3'} {turns}")
+            children = [child for child, parent in enumerate(parents) if parent == joint]
+            for child in children:
+                add(child, depth + 1)
+            lines.append("}" if children else "End Site\n{\nOFFSET 0 0 0\n}\n}")
+
+        add(0, 0)
+        rows = [_row(row) for row in np.hstack(numbers)]
+        lines += ["MOTION", f"Frames: {len(rows)}", f"Frame Time: {1 / fps:.7f}", *rows, ""]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("\n".join(lines))
+
+
+def _row(values: npt.NDArray[np.float64]) -> str:
+    return " ".join(f"{value:.4f}" for value in values)
+
+
+@cache
+def _walk(fps: float, seconds: float, seed: int) -> Walked:
+    random = np.random.default_rng(seed)
+    who = Performer.draw(random)
+    score = who.choreography(random)
+    go(score, Gait(forward=1.1, cadence=1.9), 0.2, seconds + 0.5, random, who.swing)
+    posed = pose_body(score, np.arange(round(fps * seconds)) / fps, seconds, TEMPLATE.offsets_22x3)
+    joints = forward_kinematics(posed.root_T3, posed.quats_T22x4, TEMPLATE.offsets_22x3, SMPL22_PARENTS)
+    return Walked(joints, posed.quats_T22x4, posed.root_T3, TEMPLATE.offsets_22x3)
+
+
+@pytest.fixture(scope="session")
+def walk() -> Callable[..., Walked]:
+    """`walk(fps, seconds=2.0, seed=0)`: somebody on the way, as joints and as rotations."""
+    return lambda fps, seconds=2.0, seed=0: _walk(float(fps), seconds, seed)
+
+
+@pytest.fixture(scope="session")
+def write_tree(walk: Callable[..., Walked]) -> Callable[[str, Path], Any]:
+    """`write_tree("kitml", root)` writes what `trees/kitml.py` says a small copy of that data set looks like.
+
+    Such a file has `write(root, walk)`, which writes two clips or annotations at least, and where it needs them `BESIDE`
+    (sources that are in the same tree) and `DAMAGED` (endings of files that the contract test may cut short; those of
+    motion files if it has none). Returns the module.
+    """
+
+    def write(name: str, root: Path) -> Any:
+        spec = importlib.util.spec_from_file_location(f"tree_{name}", TREES / f"{name}.py")
+        assert spec is not None
+        assert spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        root.mkdir(parents=True, exist_ok=True)
+        module.write(root, walk)
+        return module
 
     return write

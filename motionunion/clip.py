@@ -94,9 +94,10 @@ class RawClip:
     ref: ClipRef
     fps: Fraction
     up: str
-    """Which axis of the file points up: `y` or `z`."""
-    unit_m: float
-    """Metres per length unit of the file."""
+    """Which axis of the file points up: `x`, `y`, `z`, `-x`, `-y` or `-z`; `measured` = the motion is to tell, which only a
+    source may say whose manifest says so."""
+    unit_m: float | None
+    """Metres per length unit of the file; None = the motion is to tell, under the same condition."""
     skeleton: Skeleton
     """The file's own joints; `offsets_J3` in the file's unit and axes (zeros for joints-only sources)."""
     skeleton_id: str
@@ -106,6 +107,8 @@ class RawClip:
     (HumanML3D's uniform skeleton)."""
     joint_map: JointMap | None = None
     """A map that a person brought, instead of a known one."""
+    reflected: bool = False
+    """The file's axes are left-handed: X is negated before anything else, and no joint changes sides."""
     quats_TJ4: FloatArray | None = None
     """Local rotations, wxyz."""
     root_T3: FloatArray | None = None
@@ -184,7 +187,8 @@ class Clip:
     labels: dict[str, str] = field(default_factory=dict)
     flags: tuple[str, ...] = ()
     provenance: dict[str, str] = field(default_factory=dict)
-    """`file` (source-relative), `sha256`, `reader`, `licence`, `up`, `unit_m`, `skeleton_id`."""
+    """`file` (source-relative), `sha256`, `reader`, `licence`, `up`, `unit_m`, `skeleton_id`; `reflected` for a file in
+    left-handed axes, `measured_up` and `measured_unit_m` with the reasons where the motion itself told them."""
 
     @property
     def kind(self) -> str:

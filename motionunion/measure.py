@@ -71,7 +71,7 @@ def measured_up(joints_T22x3: npt.ArrayLike) -> Measured[str]:
     reasons = [f"trunk and legs stand within 45 degrees of {name} in {share:.0%} of the frames"]
     confidence = 0.6 * share
     if travels:
-        confidence += 0.3 * share
+        confidence += 0.28 * share
         reasons.append(f"the body moves {across / leg:.1f} leg lengths across {name}, and {along / leg:.1f} along it")
     else:
         reasons.append(f"the body does not walk far across {name}, which would tell standing from lying")

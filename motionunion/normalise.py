@@ -1,7 +1,7 @@
 """From what a file says to what the store keeps: SMPL-22, metres, +Y up, identity, provenance, and whether it can be true.
 
-Nothing is resampled, cropped or repaired here. Axes are changed by proper rotations only: z-up to y-up is (x, y, z) ->
-(x, z, -y), a quarter turn; the bare exchange of y and z would mirror the body.
+Nothing is resampled, cropped or repaired here. Axes and unit are those of `motionunion.world_frame`; whether they can be
+true is asked of every clip (`motionunion.plausibility`).
 
 Shapes: T frames, J joints of the source.
 """
@@ -19,18 +19,16 @@ from motionunion.clip import SYNTHETIC, SYNTHETIC_LICENCE, Clip, RawClip
 from motionunion.digest import canonical_json, sha256_file, sha256_hex
 from motionunion.errors import ClipError
 from motionunion.formats.frame_rate import FASTEST_HZ
-from motionunion.joint_maps import JOINT_MAPS
+from motionunion.joint_map import JointMap
 from motionunion.plausibility import implausibilities
 from motionunion.rest_pose import align, largest_error_m, pose_file
 from motionunion.skeleton import Skeleton
+from motionunion.world_frame import WorldFrame, joint_map_of, right_handed, smpl22_joints, world_frame
 
 FloatArray = npt.NDArray[np.float64]
 
 VERSION = 1
 """Raised whenever the same file would give other values here; readers have versions of their own."""
-
-# World rotation that brings the file's up axis to +Y.
-_TO_Y_UP = {"y": rotation.from_rotvec([0.0, 0.0, 0.0]), "z": rotation.from_rotvec([-np.pi / 2, 0.0, 0.0])}
 
 
 def clip_id(source: str, key: str, interval: tuple[float, float] | None = None) -> str:
@@ -52,14 +50,12 @@ def normalise(raw: RawClip) -> Clip:
     frames = len(motion)
     valid = raw.valid or (0, frames)
     _check_frames(raw, motion, valid)
-    turn = _TO_Y_UP[raw.up]
+    raw = right_handed(raw)
+    frame = world_frame(raw, valid)
     if raw.joints_TJ3 is not None:
-        clip = _joints_only(raw, turn, frames, valid)
-    elif raw.skeleton_id == "smpl22":
-        clip = _smpl(raw, turn, frames, valid)
-    else:
-        clip = _bvh(raw, turn, frames, valid)
-    return clip
+        return _joints_only(raw, frame, frames, valid)
+    joint_map = joint_map_of(raw)
+    return _smpl(raw, frame, frames, valid) if joint_map is None else _mapped(raw, joint_map, frame, frames, valid)
 
 
 def _check_frames(raw: RawClip, motion: npt.NDArray[np.floating], valid: tuple[int, int]) -> None:
@@ -83,17 +79,21 @@ def _check_frames(raw: RawClip, motion: npt.NDArray[np.floating], valid: tuple[i
             )
 
 
-def _joints_only(raw: RawClip, turn: FloatArray, frames: int, valid: tuple[int, int]) -> Clip:
-    joints = rotation.rotate(turn, np.asarray(raw.joints_TJ3, dtype=np.float64) * raw.unit_m)
-    return _clip(raw, frames, valid, _judge(raw, joints, None, valid), joints_T22x3=_float32(raw, "joints", joints))
+def _joints_only(raw: RawClip, frame: WorldFrame, frames: int, valid: tuple[int, int]) -> Clip:
+    joints = rotation.rotate(frame.turn, smpl22_joints(raw) * frame.unit_m)
+    joint_map = joint_map_of(raw)
+    mask = {} if joint_map is None else {"joint_mask": joint_map.joint_mask}
+    flags = _judge(raw, joints, None, valid)
+    return _clip(raw, frame, frames, valid, flags, joints_T22x3=_float32(raw, "joints", joints), **mask)
 
 
-def _smpl(raw: RawClip, turn: FloatArray, frames: int, valid: tuple[int, int]) -> Clip:
-    quats, root = _turned(raw, turn)
-    offsets = raw.skeleton.offsets_J3.astype(np.float64) * raw.unit_m
+def _smpl(raw: RawClip, frame: WorldFrame, frames: int, valid: tuple[int, int]) -> Clip:
+    quats, root = _turned(raw, frame)
+    offsets = raw.skeleton.offsets_J3.astype(np.float64) * frame.unit_m
     joints = pose_file(Skeleton(raw.skeleton.names, raw.skeleton.parents, offsets), quats, root)[1]
     return _clip(
         raw,
+        frame,
         frames,
         valid,
         _judge(raw, joints, offsets, valid),
@@ -103,33 +103,32 @@ def _smpl(raw: RawClip, turn: FloatArray, frames: int, valid: tuple[int, int]) -
     )
 
 
-def _bvh(raw: RawClip, turn: FloatArray, frames: int, valid: tuple[int, int]) -> Clip:
-    quats, root = _turned(raw, turn)
-    skeleton = Skeleton(raw.skeleton.names, raw.skeleton.parents, raw.skeleton.offsets_J3 * raw.unit_m)
-    joint_map = raw.joint_map or JOINT_MAPS[raw.skeleton_id]
+def _mapped(raw: RawClip, joint_map: JointMap, frame: WorldFrame, frames: int, valid: tuple[int, int]) -> Clip:
+    quats, root = _turned(raw, frame)
+    skeleton = Skeleton(raw.skeleton.names, raw.skeleton.parents, raw.skeleton.offsets_J3 * frame.unit_m)
     aligned = align(skeleton, joint_map, *pose_file(skeleton, quats, root))
     flags = _judge(raw, aligned.joints_T22x3, aligned.offsets_22x3, valid)
-    mask = joint_map.joint_mask
     rotvecs = rotation.to_rotvec(aligned.quats_T22x4).astype(np.float32)
     offsets = aligned.offsets_22x3.astype(np.float32)
     return _clip(
         raw,
+        frame,
         frames,
         valid,
         flags,
         rotvecs_T22x3=rotvecs,
         root_T3=aligned.root_T3.astype(np.float32),
         offsets_22x3=offsets,
-        joint_mask=mask,
-        fk_error_m=largest_error_m(rotvecs, offsets, aligned.joints_T22x3, mask),
+        joint_mask=joint_map.joint_mask,
+        fk_error_m=largest_error_m(rotvecs, offsets, aligned.joints_T22x3, joint_map.joint_mask),
     )
 
 
-def _turned(raw: RawClip, turn: FloatArray) -> tuple[FloatArray, FloatArray]:
+def _turned(raw: RawClip, frame: WorldFrame) -> tuple[FloatArray, FloatArray]:
     """Local rotations and root path (metres) with +Y up: only the first joint's rotation is a world rotation."""
     quats = np.array(raw.quats_TJ4, dtype=np.float64)
-    quats[:, 0] = rotation.multiply(turn, quats[:, 0])
-    return quats, rotation.rotate(turn, np.asarray(raw.root_T3, dtype=np.float64) * raw.unit_m)
+    quats[:, 0] = rotation.multiply(frame.turn, quats[:, 0])
+    return quats, rotation.rotate(frame.turn, np.asarray(raw.root_T3, dtype=np.float64) * frame.unit_m)
 
 
 def _judge(
@@ -142,7 +141,9 @@ def _judge(
     return tuple(found)
 
 
-def _clip(raw: RawClip, frames: int, valid: tuple[int, int], flags: tuple[str, ...], **values: object) -> Clip:
+def _clip(
+    raw: RawClip, frame: WorldFrame, frames: int, valid: tuple[int, int], flags: tuple[str, ...], **values: object
+) -> Clip:
     ref = raw.ref
     return Clip(
         clip_id=clip_id(ref.source, ref.key),
@@ -162,7 +163,7 @@ def _clip(raw: RawClip, frames: int, valid: tuple[int, int], flags: tuple[str, .
         shipped=raw.shipped,
         labels=dict(raw.labels),
         flags=(*raw.flags, *(flag for flag in flags if flag not in raw.flags)),
-        provenance=_provenance(raw),
+        provenance=_provenance(raw, frame),
         **values,  # type: ignore[arg-type]
     )
 
@@ -176,7 +177,7 @@ def _float32(raw: RawClip, name: str, values: npt.NDArray[np.floating]) -> npt.N
     return kept
 
 
-def _provenance(raw: RawClip) -> dict[str, str]:
+def _provenance(raw: RawClip, frame: WorldFrame) -> dict[str, str]:
     from motionunion.sources import SOURCES  # here, for the readers' own modules may come to need this one
 
     inputs = raw.inputs or (raw.ref.path,)
@@ -187,9 +188,11 @@ def _provenance(raw: RawClip) -> dict[str, str]:
         "sha256": digest,
         "reader": f"{reader.name}/{reader.version} normalise/{VERSION}",
         "licence": SYNTHETIC_LICENCE if SYNTHETIC in raw.flags else str(source_manifest(raw.ref.source)["licence"]),
-        "up": raw.up,
-        "unit_m": repr(raw.unit_m),
+        "up": frame.up,
+        "unit_m": repr(frame.unit_m),
         "skeleton_id": raw.skeleton_id,
+        **({"reflected": "x"} if raw.reflected else {}),
+        **{f"measured_{key}": said for key, said in frame.measured.items()},
     }
 
 

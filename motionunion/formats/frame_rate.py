@@ -1,15 +1,35 @@
-"""The exact frame rate behind a frame time that was printed with too few digits."""
+"""The exact frame rate behind one that was written down with too few digits: a frame time as text, or a rate as a number."""
 
 from __future__ import annotations
 
+import math
 from decimal import Decimal, InvalidOperation
 from fractions import Fraction
+
+from motionunion.errors import ClipError
 
 _USUAL = (10, 12, 15, 20, 24, 25, 30, 40, 48, 50, 60, 72, 75, 80, 90, 100, 120, 144, 150, 160, 180, 200, 240, 250, 300)
 _BROADCAST = tuple(Fraction(1000 * rate, 1001) for rate in (24, 30, 48, 60, 120, 240))
 FASTEST_HZ = 10_000
 """No motion is recorded faster; a rate above it is a mistake in the file."""
 _FLOAT32_ULP = Fraction(1, 2**23)
+_NTSC = {float(round(nominal / 1.001, 2)): Fraction(nominal * 1000, 1001) for nominal in (24, 30, 48, 60, 120, 240)}
+
+
+def exact_rate(value: float) -> Fraction:
+    """Frames per second, stated as a number, as an exact fraction.
+
+    The stated rate is rounded to two decimals first, for files say 120.00004577636719 and 59.9999886; a whole number is
+    taken as that, the rates of NTSC video (29.97, 59.94, 119.88, ...) as their multiple of 1000/1001, and anything else
+    as the rounded decimal.
+
+    Raises:
+        ClipError: `no_frame_rate` for a rate that is not a positive number.
+    """
+    if not math.isfinite(value) or round(value, 2) <= 0:
+        raise ClipError(f"the frame rate is {value}, which is no rate", reason="no_frame_rate")
+    rounded = round(value, 2)
+    return _NTSC.get(rounded, Fraction(str(rounded)))
 
 
 def rate_of_frame_time(text: str) -> Fraction:

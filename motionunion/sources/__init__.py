@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from motionunion.sources.aistpp import AistPlusPlus
 from motionunion.sources.amass import Amass
 from motionunion.sources.bandai_namco import BandaiNamco
 from motionunion.sources.base import Claim, Folder, Reading, ReadOptions, Skip, Source
 from motionunion.sources.cmu_bvh import CmuCgspeed
 from motionunion.sources.humanml3d import HumanML3D
 from motionunion.sources.lafan1 import Lafan1
+from motionunion.sources.smpl_fits import SmplFits
 from motionunion.sources.style100 import Style100
 
 __all__ = ["SOURCES", "Claim", "Folder", "ReadOptions", "Reading", "Skip", "Source"]
 
 _READERS: tuple[Source, ...] = (
     HumanML3D(),
+    AistPlusPlus(),
     Amass("smplh"),
     Amass("smplx"),
+    SmplFits(),
     BandaiNamco(1),
     BandaiNamco(2),
     Style100(),

@@ -17,8 +17,9 @@ from motionunion import rotation
 from motionunion.body import TEMPLATE
 from motionunion.clip import ClipRef, RawClip
 from motionunion.errors import ClipError, MotionUnionError, SourceFormatError
+from motionunion.formats.frame_rate import exact_rate
 from motionunion.kinematics import forward_kinematics
-from motionunion.sources.amass import Amass, exact_rate
+from motionunion.sources.amass import Amass
 from motionunion.sources.amass_names import key_of, subset_of, uid_of
 from motionunion.sources.base import Claim, ReadOptions
 
@@ -230,14 +231,6 @@ def test_a_truncated_file_is_refused_as_truncated(tmp_path: Path, write_smplh: W
     assert caught.value.reason == "truncated"
 
 
-def test_smpl_fits_with_72_numbers_are_read_and_flagged(tmp_path: Path, write_smplh: Writer) -> None:
-    poses = np.random.default_rng(0).normal(0, 0.3, (12, 72))
-    raw = read(write_smplh(tmp_path / "video.npz", poses=poses, mocap_framerate=np.int64(30)))
-    assert raw.flags == ("smpl72",)
-    assert raw.hands_T90 is None
-    np.testing.assert_allclose(rotation.to_rotvec(raw.quats_TJ4).reshape(12, 66), poses[:, :66], atol=1e-12)
-
-
 @pytest.mark.parametrize(
     ("file", "layout", "frames", "fps", "gender"),
     [
@@ -246,7 +239,6 @@ def test_smpl_fits_with_72_numbers_are_read_and_flagged(tmp_path: Path, write_sm
         ("amass/smplh/nghorbani_amass/dmpl_sample.npz", "smplh", 235, 120, "female"),
         ("amass/smplx/140_02_stageii.npz", "smplx", 937, 120, "neutral"),
         ("amass/smplx/PROX_1_smplx_amass.npz", "smplx", 883, 30, "neutral"),
-        ("amass_like/asap_tram_smpl72/video_APT_level1_amass.npz", "smplh", 230, 30, "neutral"),
     ],
 )
 def test_real_files_stand_upright_on_their_feet_once(

@@ -9,6 +9,8 @@ import numpy as np
 from motionunion import rotation
 from motionunion.body import TEMPLATE
 
+DAMAGED = ()  # what cannot be opened shows no layout: amass_smplh claims it by its suffix, and refuses it
+
 
 def write(root: Path, walk: Callable[..., Any]) -> None:
     folder = root / "fits"

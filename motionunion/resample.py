@@ -3,9 +3,17 @@
 Shapes: T frames in, S frames out. Frame k of the result is at k / rate seconds after the first frame; the last one
 lies at or before the last frame given.
 
-`compat` is the one rule so far: at integer ratios every n-th frame, from the first, unfiltered; otherwise values at
-exact times: rotations by slerp, roots and positions by cubic interpolation. "Integer" is decided on the rate rounded to
-two decimals: 59.9999886 fps is 60.
+The rules (`MODES`), which a representation's id names:
+
+- `filtered`, the plain ids': what the lower rate cannot hold is filtered out first (`motionunion.low_pass`); a rate that
+  is not lower is as in `compat`.
+- `compat`: at integer ratios every n-th frame, from the first, unfiltered; otherwise values at exact times: rotations by
+  slerp, roots and positions by cubic interpolation.
+- `stride`, published by HumanML3D: every n-th frame, n = int(fps / rate), whatever rate that leaves. 30 and 24 fps then
+  pass for 20 as they are, 59.9999886 becomes 30, 250 becomes 20.83 (`EricGuo5513/HumanML3D#176`).
+
+"Integer" is decided on the rate rounded to two decimals, 59.9999886 fps is 60; `stride` takes the rate to all its digits,
+as the reference does.
 """
 
 from __future__ import annotations
@@ -20,12 +28,13 @@ import numpy.typing as npt
 from motionunion import rotation
 from motionunion.clip import Clip
 from motionunion.errors import ClipError, UsageError
+from motionunion.low_pass import low_pass, low_pass_rotations
 from motionunion.motion import Motion, posed
 from motionunion.skeleton import FloatArray
 
 Array = npt.NDArray[np.float64]
 
-MODES = ("compat",)
+MODES = ("filtered", "compat", "stride")
 
 
 def integer_ratio(fps: Fraction | float, rate: Fraction | float) -> int | None:
@@ -43,13 +52,36 @@ def integer_ratio(fps: Fraction | float, rate: Fraction | float) -> int | None:
     return int(ratio) if ratio.denominator == 1 and ratio > 0 else None
 
 
-def frames_at(frames: int, fps: Fraction | float, rate: Fraction | float) -> int:
-    """How many frames at `rate` come out of `frames` frames at `fps`."""
-    if frames == 0:
-        return 0
-    stride = integer_ratio(fps, rate)
-    step = Fraction(stride) if stride is not None else Fraction(fps) / Fraction(rate)
-    return int((frames - 1) / step) + 1
+def step_of(fps: Fraction | float, rate: Fraction | float, mode: str) -> Fraction:
+    """How many source frames one frame at `rate` takes by the rule `mode`; need not be whole.
+
+    Raises:
+        ClipError: If `fps` is not a positive number; `too_slow` where `stride` leaves none, which crashes the reference.
+        UsageError: If `rate` or `mode` is none.
+    """
+    _check_mode(mode)
+    whole = integer_ratio(fps, rate)
+    exact = Fraction(fps) / Fraction(rate)
+    if mode == "stride":
+        if exact < 1:
+            raise ClipError(
+                f"{float(fps):g} frames a second are fewer than {float(rate):g}, and taking every n-th frame cannot make more: "
+                "take a representation that interpolates",
+                reason="too_slow",
+            )
+        return Fraction(int(exact))
+    return exact if whole is None else Fraction(whole)
+
+
+def frames_at(frames: int, fps: Fraction | float, rate: Fraction | float, *, mode: str = "compat") -> int:
+    """How many frames at `rate` come out of `frames` frames at `fps`; errors are those of `step_of`."""
+    step = step_of(fps, rate, mode)
+    return int((frames - 1) / step) + 1 if frames else 0
+
+
+def stated_fps(clip: Clip) -> Fraction:
+    """The rate that the clip's file states, to all its digits; `fps` may be rounded (59.9999886 is 60)."""
+    return Fraction(float(clip.labels["stated_fps"])) if "stated_fps" in clip.labels else clip.fps
 
 
 def joints_at(
@@ -80,18 +112,18 @@ def motion_at(
     Raises:
         ClipError: If the interval is empty or leaves the clip.
     """
-    _check_mode(mode)
+    fps = stated_fps(clip) if mode == "stride" else clip.fps
     start, stop = clip.valid if frames is None else frames
     if not 0 <= start < stop <= clip.frames:
         raise ClipError(
             f"{clip.key}: frames {start} to {stop} of a clip of {clip.frames} frames", reason="empty_interval"
         )
     if clip.joints_T22x3 is not None:
-        joints = joints_to_rate(clip.joints_T22x3[start:stop], clip.fps, rate, mode=mode)
+        joints = joints_to_rate(clip.joints_T22x3[start:stop], fps, rate, mode=mode)
         return Motion(fps=Fraction(rate), joints_T22x3=joints)
     if clip.rotvecs_T22x3 is None or clip.root_T3 is None or clip.offsets_22x3 is None:
         raise ClipError(f"{clip.key}: has neither joints nor rotations, root and offsets", reason="no_motion")
-    times = _Times.of(stop - start, clip.fps, Fraction(rate))
+    times = _Times.of(stop - start, fps, rate, mode)
     hands = None if clip.hands_T90 is None or not tracks else times.rotvecs(clip.hands_T90[start:stop])
     face = {name: track[start:stop] for name, track in clip.face.items()} if tracks else {}
     return posed(
@@ -108,14 +140,13 @@ def motion_at(
 
 def to_rate(motion: Motion, rate: Fraction | float, *, mode: str = "compat") -> Motion:
     """A motion at another rate, by the same rules as `motion_at`."""
-    _check_mode(mode)
     if motion.quats_T22x4 is None or motion.root_T3 is None or motion.offsets_22x3 is None:
         joints = joints_to_rate(motion.joints_T22x3, motion.fps, rate, mode=mode)
         return replace(motion, fps=Fraction(rate), joints_T22x3=joints)
-    if integer_ratio(motion.fps, rate) == 1:
+    if step_of(motion.fps, rate, mode) == 1:
         # Not posed again: joints that the rotations reproduce only nearly stay what they are.
         return replace(motion, fps=Fraction(rate))
-    times = _Times.of(motion.frames, motion.fps, Fraction(rate))
+    times = _Times.of(motion.frames, motion.fps, rate, mode)
     return posed(
         Fraction(rate),
         times.values(motion.root_T3),
@@ -132,39 +163,52 @@ def joints_to_rate(
     joints_TJ3: FloatArray, fps: Fraction | float, rate: Fraction | float, *, mode: str = "compat"
 ) -> Array:
     """Joints (T, J, 3) at `fps` to (S, J, 3) at `rate`, by position."""
-    _check_mode(mode)
-    return _Times.of(len(joints_TJ3), fps, Fraction(rate)).values(joints_TJ3)
+    return _Times.of(len(joints_TJ3), fps, rate, mode).values(joints_TJ3)
 
 
 @dataclass(frozen=True, slots=True)
 class _Times:
-    """Where the frames wanted lie among those given: every n-th, or between two."""
+    """Where the frames wanted lie among those given: each is one of them, a mean around its time, or between two."""
 
-    stride: int | None
-    index: npt.NDArray[np.int64]
-    """The frame at or before each frame wanted; empty where there is a stride."""
-    weight: Array
-    """How far it is towards the next one."""
+    step: Fraction
+    """Source frames that one frame of the result takes."""
+    count: int
+    """Frames of the result."""
+    filtered: bool
 
     @staticmethod
-    def of(frames: int, fps: Fraction | float, rate: Fraction) -> _Times:
-        stride = integer_ratio(fps, rate)
-        if stride is not None:
-            return _Times(stride, np.empty(0, dtype=np.int64), np.empty(0))
-        return _Times(None, *_positions(frames, fps, rate))
+    def of(frames: int, fps: Fraction | float, rate: Fraction | float, mode: str) -> _Times:
+        step = step_of(fps, rate, mode)
+        return _Times(step, frames_at(frames, fps, rate, mode=mode), mode == "filtered" and step > 1)
+
+    @property
+    def stride(self) -> int | None:
+        """Take every n-th frame as it is; None where values have to be computed."""
+        return int(self.step) if self.step.denominator == 1 and not self.filtered else None
 
     def values(self, values: FloatArray) -> Array:
         """Positions and other numbers (T, ...) that may be averaged."""
+        if self.filtered:
+            return low_pass(values, self.step, self.count)
         if self.stride is not None:
             return np.asarray(values[:: self.stride], dtype=np.float64)
-        return _cubic(values, self.index, self.weight)
+        return _cubic(values, *self._between())
 
     def quats(self, quats: Array) -> Array:
         """Rotations (T, J, 4)."""
+        if self.filtered:
+            return low_pass_rotations(quats, self.step, self.count)
         if self.stride is not None:
             return quats[:: self.stride]
-        after = np.minimum(self.index + 1, len(quats) - 1)
-        return rotation.slerp(quats[self.index], quats[after], self.weight[:, None])
+        index, weight = self._between()
+        return rotation.slerp(quats[index], quats[np.minimum(index + 1, len(quats) - 1)], weight[:, None])
+
+    def _between(self) -> tuple[npt.NDArray[np.int64], Array]:
+        """For each frame wanted: the source frame at or before it, and how far it is towards the next one."""
+        # In whole numbers: k * step would drift by a frame in long clips if its floor were taken in floating point.
+        whole = [divmod(k * self.step.numerator, self.step.denominator) for k in range(self.count)]
+        index = np.array([quotient for quotient, _ in whole], dtype=np.int64)
+        return index, np.array([rest / self.step.denominator for _, rest in whole])
 
     def quats_of_rotvecs(self, rotvecs: FloatArray) -> Array:
         """Rotations (T, J, 3) as quaternions; of those that are left out none is converted."""
@@ -189,17 +233,6 @@ class _Times:
 def _check_mode(mode: str) -> None:
     if mode not in MODES:
         raise UsageError(f"resampling {mode!r} is not known; there is: {', '.join(MODES)}")
-
-
-def _positions(frames: int, fps: Fraction | float, rate: Fraction | float) -> tuple[npt.NDArray[np.int64], Array]:
-    """For each frame of the result: the source frame at or before it, and how far it is towards the next one."""
-    step = Fraction(fps) / Fraction(rate)
-    count = frames_at(frames, fps, rate)
-    # In whole numbers: k * step would drift by a frame in long clips if its floor were taken in floating point.
-    whole = [divmod(k * step.numerator, step.denominator) for k in range(count)]
-    index = np.array([quotient for quotient, _ in whole], dtype=np.int64)
-    weight = np.array([rest / step.denominator for _, rest in whole])
-    return index, weight
 
 
 def _cubic(values: FloatArray, index: npt.NDArray[np.int64], weight: Array) -> Array:

@@ -24,8 +24,9 @@ from itertools import groupby
 from typing import Any, Protocol
 
 from motionunion.digest import canonical_json, sha256_hex
+from motionunion.errors import ClipError
 from motionunion.representations.registry import Representation
-from motionunion.resample import frames_at, integer_ratio
+from motionunion.resample import frames_at, integer_ratio, step_of
 from motionunion.spans import SkippedSpan, Span, SpanCaption
 
 RULE = 1
@@ -191,7 +192,12 @@ def _add(
     if frames <= 0:
         plan.skipped.append(SkippedSpan(span.clip_id, span.name, "empty"))
         return
-    rows = frames if span.shipped else frames_at(frames, fps, representation.rate) - representation.rows_lost
+    try:
+        taken, pace = _sampling(representation, clip, frames)
+    except ClipError as error:
+        plan.skipped.append(SkippedSpan(span.clip_id, span.name, error.reason))
+        return
+    rows = frames if span.shipped else taken - representation.rows_lost
     if not span.shipped and rows + representation.rows_lost < representation.min_frames:
         plan.skipped.append(SkippedSpan(span.clip_id, span.name, "too_short"))
         return
@@ -202,6 +208,8 @@ def _add(
         if begin is not None and end is not None and begin > end:
             plan.counts["captions_unused"] += 1
             continue
+        if begin is not None and end is not None and not span.shipped:
+            begin, end = begin * pace, end * pace
         kept.append(
             SpanCaption(
                 text=row["text"], tokens=row["tokens"], start_s=begin, end_s=end,
@@ -209,6 +217,17 @@ def _add(
             )
         )  # fmt: skip
     plan.spans.append(replace(span, rows=rows, captions=tuple(kept)))
+
+
+def _sampling(representation: Representation, clip: Row, frames: int) -> tuple[int, float]:
+    """Frames at the representation's rate, and how many of its seconds a real second takes: not 1 after the published
+    stride, which may leave another rate than it says. Raises `ClipError` where the rule cannot be applied."""
+    fps, mode = _fps(clip), representation.resampling
+    if mode != "stride":
+        return frames_at(frames, fps, representation.rate, mode=mode), 1.0
+    stated = Fraction(_stated_fps(clip))
+    step = step_of(stated, representation.rate, mode)
+    return frames_at(frames, stated, representation.rate, mode=mode), float(fps / (step * representation.rate))
 
 
 def _span(
@@ -243,8 +262,13 @@ def _stride(layer: str, clip: Row) -> int:
     under 20 fps)."""
     if layer != HUMANML3D_LAYER or not clip["source"].startswith(AMASS_SOURCES):
         return 0
+    return int(_stated_fps(clip) / HUMANML3D_RATE)
+
+
+def _stated_fps(clip: Row) -> float | Fraction:
+    """The rate that the file states, to all its digits."""
     stated = clip["stated_fps"]
-    return int((float(stated) if stated is not None else _fps(clip)) / HUMANML3D_RATE)
+    return float(stated) if stated is not None else _fps(clip)
 
 
 def _frames_of(stride: int, fps: Fraction, start_s: float, end_s: float) -> tuple[int, int]:

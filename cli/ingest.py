@@ -55,6 +55,16 @@ def ingest(
             show_default=False,
         ),
     ] = None,
+    skeleton: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--skeleton",
+            metavar="MAP.toml",
+            help="Joint map of a BVH skeleton that is not known; may be given several times. `motionunion skeleton inspect FILE "
+            "--save MAP.toml` makes one.",
+            show_default=False,
+        ),
+    ] = None,
     engine: Annotated[
         Engine | None,
         typer.Option(
@@ -113,7 +123,9 @@ def ingest(
     with TerminalProgress() as progress, contextlib.redirect_stdout(sys.stderr):
         plan = result = None
         if dry_run:
-            plan = run.dry_run(paths, store, source=source, jobs=jobs, body_models=body_models, shard=shard)
+            plan = run.dry_run(
+                paths, store, source=source, jobs=jobs, body_models=body_models, skeletons=skeleton or (), shard=shard
+            )
         else:
             result = run.ingest(
                 paths,
@@ -121,6 +133,7 @@ def ingest(
                 source=source,
                 jobs=jobs,
                 body_models=body_models,
+                skeletons=skeleton or (),
                 progress=progress,
                 engine=engine,
                 shard=shard,

@@ -10,11 +10,16 @@ that is left.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
+
+from motionunion.digest import canonical_json, sha256_hex
+
+END = ".end"
+"""A name that ends so stands for the End Site of the joint that it begins with: `LeftFoot.end` is where the foot ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +67,22 @@ class JointMap:
         """(22,), False for stand-ins."""
         return np.array([not place.masked for place in self.places])
 
+    @cached_property
+    def digest(self) -> str:
+        """64 hex digits over everything that decides what is recognised and read: all but the title."""
+        places = [astuple(place) for place in self.places]
+        rest = [None if self.axes is None else dict(self.axes), dict(self.dips), dict(self.turns)]
+        return sha256_hex(canonical_json([self.skeleton_id, self.names, places, rest, self.up, self.unit_m]))
+
     def matches(self, names: Sequence[str]) -> bool:
         """Whether a file with these joints, in this order, has this skeleton."""
-        return plain_names(names) in self.names
+        plain = plain_names(names)
+        return any(plain == tuple(name for name in spelling if not name.endswith(END)) for spelling in self.names)
+
+    @property
+    def ends(self) -> tuple[str, ...]:
+        """Joints whose End Sites the map counts as joints."""
+        return tuple(name.removesuffix(END) for name in self.names[0] if name.endswith(END))
 
     def rotation_joints(self, names: Sequence[str]) -> list[int]:
         """Index of the joint that gives each SMPL joint its rotation."""

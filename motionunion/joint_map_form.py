@@ -1,20 +1,21 @@
 """The form in which joint maps are kept: TOML in, checked to the last key.
 
 title = "My rig"
-up = "y"                                   # optional, as unit_m: the data set's manifest or measurement may say them
+up = "y"                              # optional, as unit_m: the data set's manifest or measurement may say them
 unit_m = 0.01
 
 [joints]
-names = ["Hips Spine ..."]                 # every known spelling; a list of names where a name holds a blank
-
-[map]                                      # each of the 22 SMPL joints: a joint of the file, or
+names = ["Hips Spine ..."]            # every known spelling; a list of names where a name holds a blank;
+                                      # `LeftFoot.end` is the foot's End Site, and stands after the joints
+[map]                                 # each of the 22 SMPL joints: a joint of the file, or
 pelvis = "Hips"
 spine2 = { rotation = "Spine", start = "Spine", end = "Chest", fraction = 0.5, masked = true, aimed = false }
-left_collar = { missing = true }           # between the nearest joints that are there, and false in `joint_mask`
-
-[rest]                                     # left out where the skeleton is known for its positions alone
-axes = { "up front" = "Hips Spine" }       # where local X and Y point in the T-pose that faces +Z; others: `left up`
-dip_deg = { LeftFoot = 25.1 }              # how far a joint's frame dips below level then
+left_collar = { missing = true }      # between the nearest joints that are there, or as far beyond the last one as on
+                                      # the template body; false in `joint_mask`
+[rest]                                # left out where the skeleton is known for its positions alone
+axes = { "up front" = "Hips Spine" }  # where local X and Y point in the T-pose that faces +Z; others: `left up`
+dip_deg = { LeftFoot = 25.1 }         # how far a joint's frame dips below level then
+turn_deg = { LeftArm = [0, 0, 12.5] } # what is left: a rotation vector in the world
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ _COLLAR_FRACTION = 0.35
 
 
 def read_joint_map(path: Path) -> JointMap:
-    """Read a map of one's own; its id is the file's name without `.toml`.
+    """Read a map of one's own; its id is the file's name without `.toml` or `.skeleton.toml`.
 
     Raises:
         MissingInput: The file cannot be read.
@@ -53,7 +54,7 @@ def read_joint_map(path: Path) -> JointMap:
         form = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path}: not TOML ({error})") from error
-    return parse_joint_map(form, path.stem, str(path))
+    return parse_joint_map(form, path.name.removesuffix(".toml").removesuffix(".skeleton"), str(path))
 
 
 def parse_joint_map(form: Mapping[str, Any], skeleton_id: str, where: str) -> JointMap:

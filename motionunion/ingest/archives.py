@@ -22,7 +22,7 @@ from motionunion.archives.unpack import VERSION, Refused, Unpacked, unpack
 from motionunion.clip import SYNTHETIC_MARKER
 from motionunion.digest import canonical_json, sha256_hex
 from motionunion.errors import SourceFormatError, UsageError
-from motionunion.ingest.plan import Listed, reading_config
+from motionunion.ingest.plan import Listed, reading_config, skeletons_config
 from motionunion.ingest.result import ARCHIVE, IngestResult, SourceCount
 from motionunion.ingest.share import Share
 from motionunion.ingest.synthetic import is_synthetic
@@ -130,7 +130,8 @@ class Archives:
             size=size,
             mtime_ns=changed,
             stamp=sha256_hex(canonical_json([archive.path.name, size, changed]))[:32],
-            config=f"archives/{VERSION} sources/{every} {reading_config(self._options)}",
+            config=f"archives/{VERSION} sources/{every} {reading_config(self._options)}"
+            f"{skeletons_config(self._options.skeletons)}",
             outcome="annotation",
         )
 
@@ -166,7 +167,7 @@ class Archives:
             self._carry_marker(archive, folder)
             unpacked = self._unpack(archive, covered.size, top)
             receipt = self._receipt(archive, covered, unpacked)
-            detection = look_around([_only_folder(top)], self._source)
+            detection = look_around([_only_folder(top)], self._source, self._options.skeletons)
             batch = Batch(detection, partial(self._of_archive, archive), archive, top)
             self._result.skip(replace(skip, path=batch.shown(skip.path)) for skip in detection.skipped)
             self._result.skip(Skip(archive.path, reason, count) for reason, count in _passed(unpacked).items())

@@ -17,6 +17,7 @@ from typing import Any
 from motionunion.clip import ClipRef
 from motionunion.digest import canonical_json, sha256_hex
 from motionunion.errors import MissingInput
+from motionunion.joint_map import JointMap
 from motionunion.normalise import VERSION as NORMALISER_VERSION
 from motionunion.sources import SOURCES, Claim, ReadOptions, Skip
 from motionunion.store.receipts import Covered
@@ -130,6 +131,12 @@ def reading_config(options: ReadOptions) -> str:
     return f"normalise/{NORMALISER_VERSION} schema/{SCHEMA_VERSION} {_body(options)}"
 
 
+def skeletons_config(skeletons: Iterable[JointMap]) -> str:
+    """The same of maps that a person brought: nothing where there are none, so that all else stays as it was."""
+    digests = sorted(joint_map.digest for joint_map in skeletons)
+    return f" skeletons/{sha256_hex(canonical_json(digests))[:16]}" if digests else ""
+
+
 def _cost(listed: Listed) -> int:
     return listed.size + _COST_OF_A_FILE
 
@@ -153,7 +160,7 @@ def _listed(claim: Claim, options: ReadOptions) -> list[Listed]:
 def _list_claim(claim: Claim, options: ReadOptions) -> list[Listed]:
     reader = SOURCES[claim.source]
     refs = list(reader.discover(claim))
-    config = f"{reader.name}/{reader.version} {reading_config(options)}"
+    config = f"{reader.name}/{reader.version} {reading_config(options)}{skeletons_config(claim.skeletons)}"
     own, shared = _owned(claim, refs)
     states = {path: _state(path) for path in {*claim.files, *claim.sidecars, *(ref.path for ref in refs)}}
     around = sorted(states[path] for path in shared)

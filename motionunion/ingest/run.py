@@ -22,6 +22,7 @@ from motionunion.ingest.result import IngestResult
 from motionunion.ingest.share import Share
 from motionunion.ingest.staff import Staff
 from motionunion.ingest.task import refuse, run_task
+from motionunion.joint_maps import JointMap, read_joint_map
 from motionunion.progress import SILENT, Progress
 from motionunion.sources import ReadOptions
 from motionunion.sources.detect import recognise
@@ -43,6 +44,7 @@ def ingest(
     source: str | None = None,
     jobs: int | None = None,
     body_models: str | Path | None = None,
+    skeletons: Sequence[str | Path] = (),
     progress: Progress = SILENT,
     executor: Executor | None = None,
     engine: str | None = None,
@@ -63,6 +65,7 @@ def ingest(
         source: Read everything as this source, instead of recognising it.
         jobs: Worker processes; as many as there are cores where None.
         body_models: Folder of licensed body models; None = the template body.
+        skeletons: Joint maps of BVH skeletons that are not known (`motionunion.joint_maps.read_joint_map`).
         progress: Is told how far it is.
         executor: Who runs the tasks, instead of what `engine`, `jobs` and `memory` say.
         engine: `pool` (processes of this machine), `ray` (a cluster: files and a local store lie on a file system that all
@@ -76,7 +79,8 @@ def ingest(
     Raises:
         MissingInput: Nothing below the paths is motion, or there is no such folder of body models.
         StoreError: The store cannot be made, read or written (full disk, no permission).
-        UsageError: An unknown source or engine, a shard that is none, too little memory.
+        UsageError: An unknown source or engine, a shard that is none, too little memory, a map that is none or that no file
+            has the skeleton of.
         MissingExtra: Ray is asked for and not installed.
         SourceFormatError: `on_error` is `fail`, and a file was refused, now or by an earlier run; what else is done is
             committed.
@@ -90,8 +94,8 @@ def ingest(
         paths = [_everywhere(path) for path in paths]
         store = store if isinstance(store, Store) else _everywhere(store)
         body_models = None if body_models is None else _everywhere(body_models)
-    options = _options(body_models)
-    detection = recognise([Path(path) for path in paths], source)
+    options = _options(body_models, skeletons)
+    detection = recognise([Path(path) for path in paths], source, options.skeletons)
     opened = store if isinstance(store, Store) else open_store(store, create=True)
     for claim in detection.claims:
         count = len(claim.files) + len(claim.sidecars)
@@ -153,17 +157,18 @@ def dry_run(
     source: str | None = None,
     jobs: int | None = None,
     body_models: str | Path | None = None,
+    skeletons: Sequence[str | Path] = (),
     shard: str | None = None,
 ) -> Plan:
     """What `ingest` would read, what is missing, and what it would take. Writes nothing.
 
     Raises:
         MissingInput: Nothing below the paths is motion, or there is no such folder of body models.
-        UsageError: An unknown source, or a shard that is none.
+        UsageError: An unknown source, a shard that is none, or a map as in `ingest`.
     """
     share = None if shard is None else Share.parse(shard)
-    options = _options(body_models)
-    detection = recognise([Path(path) for path in paths], source)
+    options = _options(body_models, skeletons)
+    detection = recognise([Path(path) for path in paths], source, options.skeletons)
     return look_ahead(detection, store, options, jobs or os.cpu_count() or 1, share)
 
 
@@ -172,10 +177,17 @@ def _everywhere(path: str | Path) -> str | Path:
     return path if "://" in str(path) else from_home(path).absolute()
 
 
-def _options(body_models: str | Path | None) -> ReadOptions:
-    if body_models is None:
-        return ReadOptions()
-    return ReadOptions(body_models=existing_folder(from_home(body_models)))
+def _options(body_models: str | Path | None, skeletons: Sequence[str | Path]) -> ReadOptions:
+    maps: dict[str, JointMap] = {}
+    for path in skeletons:
+        joint_map = read_joint_map(from_home(path))
+        if joint_map.skeleton_id in maps:
+            raise UsageError(f"--skeleton {path}: another map is called {joint_map.skeleton_id} too; rename one file")
+        maps[joint_map.skeleton_id] = joint_map
+    return ReadOptions(
+        body_models=None if body_models is None else existing_folder(from_home(body_models)),
+        skeletons=tuple(maps.values()),
+    )
 
 
 def _committer(store: Store, paths: Sequence[str | Path]) -> Committer:

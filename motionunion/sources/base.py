@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeAlias, TypeVar, cast
 
 from motionunion.clip import Annotation, ClipRef, RawClip
+from motionunion.joint_map import JointMap
 
 Reading: TypeAlias = RawClip | Annotation
 Found = TypeVar("Found")
@@ -23,6 +24,8 @@ class ReadOptions:
 
     body_models: Path | None = None
     """Folder of licensed SMPL-H / SMPL-X model files; None = the template body (`motionunion.body`)."""
+    skeletons: tuple[JointMap, ...] = ()
+    """Maps of skeletons that are not known, as `motionunion.joint_maps.read_joint_map` reads them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,8 @@ class Claim:
     """Files that the source knows and leaves out (`shape.npz`), with the reason."""
     sidecars: tuple[Path, ...] = ()
     """Caption files beside the motion files, filled in by detection; a source leaves them to the ingest."""
+    skeletons: tuple[JointMap, ...] = ()
+    """Maps that a person brought, by which these files were recognised."""
 
 
 @dataclass(slots=True)
@@ -67,6 +72,8 @@ class Folder:
     """Files and folders whose names are not UTF-8, sorted: no key, and no row of a table, could hold them."""
     trouble: str | None = None
     """Why the folder could not be listed, for one that could not."""
+    skeletons: tuple[JointMap, ...] = ()
+    """Maps that a person brought (`ReadOptions.skeletons`)."""
     unreadable: dict[str, str] = field(default_factory=dict)
     """Files that could not be opened when their heads were wanted, with the reason."""
     _heads: dict[str, bytes] = field(default_factory=dict)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from motionunion.archives.names import is_archive
 from motionunion.errors import MissingInput, UsageError
+from motionunion.joint_maps import JOINT_MAPS, JointMap
 from motionunion.sources import SOURCES
 from motionunion.sources.base import Claim, Folder, Skip, Source, is_text
 from motionunion.sources.leftovers import why_skipped
@@ -48,25 +49,30 @@ class Detection:
         return tuple(Skip(archive.path, reason) for archive in self.archives)
 
 
-def recognise(paths: Sequence[Path], source: str | None = None) -> Detection:
+def recognise(paths: Sequence[Path], source: str | None = None, skeletons: tuple[JointMap, ...] = ()) -> Detection:
     """Walk the paths and find out which source each file belongs to.
 
     Args:
         paths: Folders or single files.
         source: Name of the one source to read everything as, files included that it would not have recognised by
             itself; None to recognise.
+        skeletons: Maps that a person brought; each must be that of some file, unless archives are still to be opened.
 
     Raises:
-        UsageError: `source` is not the name of a source, or no path is given.
+        UsageError: `source` is not the name of a source, no path is given, or no file has the skeleton of a map.
         MissingInput: a path does not exist or cannot be read, or nothing below the paths is motion or an archive.
     """
-    found = look_around(paths, source)
+    found = look_around(paths, source, skeletons)
+    used = {joint_map.skeleton_id for claim in found.claims for joint_map in claim.skeletons}
+    for joint_map in skeletons:
+        if joint_map.skeleton_id not in used and not found.archives:
+            raise UsageError(_unused(joint_map, source))
     if not found.claims and not found.archives:
         raise MissingInput(_nothing_found(paths, found.skipped, source))
     return found
 
 
-def look_around(paths: Sequence[Path], source: str | None = None) -> Detection:
+def look_around(paths: Sequence[Path], source: str | None = None, skeletons: tuple[JointMap, ...] = ()) -> Detection:
     """As `recognise`, but finding nothing is a result."""
     if not paths:
         raise UsageError("no path given: name the folders or files to ingest")
@@ -82,6 +88,7 @@ def look_around(paths: Sequence[Path], source: str | None = None) -> Detection:
                 f"{path}: this name is not UTF-8 text, and keys of motions are made from names; rename it"
             )
         for folder in _folders(path):
+            folder.skeletons = skeletons
             found = _of_folder(folder, source, taken)
             claims += found.claims
             skipped += found.skipped
@@ -172,7 +179,10 @@ def _joined(claims: Iterable[Claim]) -> tuple[Claim, ...]:
     for claim in claims:
         before = merged.get((claim.source, claim.root), Claim(claim.source, claim.root, ()))
         merged[claim.source, claim.root] = replace(
-            claim, files=before.files + claim.files, sidecars=before.sidecars + claim.sidecars
+            claim,
+            files=before.files + claim.files,
+            sidecars=before.sidecars + claim.sidecars,
+            skeletons=tuple(dict.fromkeys(before.skeletons + claim.skeletons)),
         )
     order = list(SOURCES)
     found = [replace(c, files=tuple(sorted(c.files)), sidecars=tuple(sorted(c.sidecars))) for c in merged.values()]
@@ -200,6 +210,20 @@ def _grouped(skipped: Iterable[Skip], taken: set[Path]) -> tuple[Skip, ...]:
     return tuple(
         found[0] if len(found) == 1 else Skip(folder, reason, sum(skip.count for skip in found))
         for (folder, reason), found in sorted(groups.items(), key=lambda item: (str(item[0][0]), item[0][1]))
+    )
+
+
+def _unused(joint_map: JointMap, source: str | None) -> str:
+    known = [known.skeleton_id for known in JOINT_MAPS.values() if set(known.names) & set(joint_map.names)]
+    if known and source is None:
+        return (
+            f"--skeleton {joint_map.skeleton_id}: this skeleton is known as {known[0]}, and its files are read without a map; to "
+            "read them by yours, add --source bvh"
+        )
+    return (
+        f"--skeleton {joint_map.skeleton_id}: no BVH file there has exactly these joints in this order "
+        f"({len(joint_map.names[0])} joints, first {joint_map.names[0][0]}): make a map from one of the files with "
+        "`motionunion skeleton inspect FILE --save map.toml`"
     )
 
 

@@ -25,9 +25,16 @@ JOINT_MAPS: dict[str, JointMap] = {
 }
 """Every known skeleton by its id. (`smpl22` needs no map: it is the target.)"""
 
-_BY_NAMES = {names: joint_map.skeleton_id for joint_map in JOINT_MAPS.values() for names in joint_map.names}
+# Where two skeletons share their names, the first by id (`lafan1`, `xsens_100style`), which the other was named after.
+_BY_NAMES: dict[tuple[str, ...], str] = {}
+for _map in JOINT_MAPS.values():
+    for _names in _map.names:
+        _BY_NAMES.setdefault(_names, _map.skeleton_id)
 
 
 def skeleton_id_of(names: Sequence[str]) -> str | None:
-    """The id of a known skeleton by its exact ordered joint names; None where it is not known."""
+    """The id of a known skeleton by its exact ordered joint names; None where it is not known.
+
+    `motionunion.sources.bvh_body` also tells skeletons apart that share their names, by their rest offsets.
+    """
     return _BY_NAMES.get(plain_names(names))

@@ -24,7 +24,7 @@ class BandaiNamco(BvhSource):
     the larger one. Captions are made from content and style by the tables of the manifest.
     """
 
-    skeleton_id = "bandai_namco"
+    skeleton_ids = ("bandai_namco",)
 
     def __init__(self, number: int) -> None:
         self.number = number

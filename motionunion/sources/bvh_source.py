@@ -1,6 +1,7 @@
-"""What the BVH data sets share: recognition by skeleton, listing, and the way from a file to a `RawClip`.
+"""What the readers of BVH share: recognition by skeleton, listing, and the way from a file to a `RawClip`.
 
-A data set adds what is its own: unit, names, labels, captions, what counts as one recording.
+A data set adds what is its own: unit, names, labels, captions, what counts as one recording. An exporter's reader
+(`BvhExporter`) takes every file with one of its skeletons.
 """
 
 from __future__ import annotations
@@ -8,24 +9,33 @@ from __future__ import annotations
 import re
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from manifests import source_manifest
 from motionunion.clip import Caption, ClipRef, RawClip
 from motionunion.errors import ClipError, SourceFormatError
 from motionunion.formats.bvh import Bvh, joint_names, read_bvh
-from motionunion.joint_maps import skeleton_id_of
+from motionunion.formats.bvh_hierarchy import parse_hierarchy
+from motionunion.formats.end_sites import Offset, end_sites
 from motionunion.kinematics import global_rotations, local_rotations
 from motionunion.rotation import rotate
 from motionunion.skeleton import Skeleton
 from motionunion.sources.base import Claim, Folder, ReadOptions
+from motionunion.sources.bvh_body import END, Body, body_of
+from motionunion.world_frame import MEASURED
+
+FloatArray = npt.NDArray[np.float64]
 
 _STILL_M = 1e-3  # a bone that moves by less than this is a constant written with rounding
+_MOTION = re.compile(rb"^[ \t]*MOTION[ \t\r]*$", re.MULTILINE)
+_LONGEST_BONE_M = 0.45  # about a thigh: scale enough to say what a moving bone is in a file without a unit
+_LONG_HEAD = 1 << 17  # a face of a hundred joints has a hierarchy of 35 kB
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +59,7 @@ class BvhSource(ABC):
     version = 1
     suffixes: tuple[str, ...] = (".bvh",)
     name: str
-    skeleton_id: str
+    skeleton_ids: tuple[str, ...]
     pattern: re.Pattern[str]
     """File stems as this data set writes them. A damaged file, whose skeleton cannot be seen, is known by it."""
 
@@ -62,11 +72,9 @@ class BvhSource(ABC):
         """Claim the BVH files with this data set's skeleton, and unreadable ones that bear its names."""
         found = folder.once("bvh skeletons", lambda: _skeletons(folder))
         files: list[Path] = []
-        for file, skeleton in found.items():
-            damaged = skeleton is None and joint_names(folder.head(file)) is None
-            if (damaged and self.pattern.match(Path(file).stem)) or (
-                skeleton == self.skeleton_id and self.owns(folder, file)
-            ):
+        for file, skeleton_id in found.items():
+            damaged = skeleton_id is None and self.pattern.match(Path(file).stem) and _head_of(folder, file) is None
+            if damaged or (skeleton_id in self.skeleton_ids and self.owns(folder, file)):
                 files += (folder.path / file, *self.companions(folder, file))
         return Claim(self.name, folder.top, tuple(sorted(set(files)))) if files else None
 
@@ -110,20 +118,34 @@ class BvhSource(ABC):
     def describe(self, ref: ClipRef, bvh: Bvh) -> Description:
         """What is known about a clip besides its motion."""
 
+    def unit_m(self) -> float | None:
+        """Metres per length unit, as the manifest states it; None where the motion is to tell."""
+        unit_m = self.manifest["unit_m"]
+        return None if isinstance(unit_m, str) and MEASURED in unit_m else float(unit_m)
+
+    def rebased(
+        self, skeleton: Skeleton, quats_TJ4: FloatArray, root_T3: FloatArray, ref: ClipRef
+    ) -> tuple[Skeleton, FloatArray, FloatArray]:
+        """The same motion said relative to another zero pose, for files whose own is not one that a map can describe."""
+        return skeleton, quats_TJ4, root_T3
+
     def read(self, ref: ClipRef, options: ReadOptions) -> RawClip:
         """Read one file. Raises `SourceFormatError`, or `ClipError` where bones of a rigid skeleton change."""
         bvh = read_bvh(ref.path)
-        found = skeleton_id_of(bvh.skeleton.names)
-        if found != self.skeleton_id:
+        sites = _end_sites(ref.path)
+        body = body_of(bvh.skeleton, sites)
+        if body is None or body.joint_map.skeleton_id not in self.skeleton_ids:
             raise SourceFormatError(
                 ref.path,
                 f"the joints are not {self.name}'s ({len(bvh.skeleton.names)} joints, first {bvh.skeleton.names[0]!r}; "
-                f"{'an unknown skeleton' if found is None else f'the skeleton {found}'}): leave the file out, or name its "
-                "own source",
+                f"{'an unknown skeleton' if body is None else f'the skeleton {body.joint_map.skeleton_id}'}): leave the "
+                "file out, or name its own source",
                 reason="unknown_skeleton",
             )
-        unit_m = float(self.manifest["unit_m"])
-        skeleton, quats, root = _from_travelling_joint(bvh, unit_m, ref.path)
+        unit_m = self.unit_m()
+        longest = float(np.linalg.norm(bvh.skeleton.offsets_J3[1:], axis=1).max())
+        whole = from_travelling_joint(bvh, unit_m or _LONGEST_BONE_M / longest, ref.path)
+        skeleton, quats, root = self.rebased(*_body_only(*whole, body, sites), ref)
         described = self.describe(ref, bvh)
         captions: tuple[Caption, ...] = ()
         if described.text is not None:
@@ -131,10 +153,10 @@ class BvhSource(ABC):
         return RawClip(
             ref=ref,
             fps=bvh.fps,
-            up=self.manifest["up"],
+            up=body.joint_map.up or self.manifest["up"],
             unit_m=unit_m,
             skeleton=skeleton,
-            skeleton_id=self.skeleton_id,
+            skeleton_id=body.joint_map.skeleton_id,
             body="own",
             quats_TJ4=quats,
             root_T3=root,
@@ -147,14 +169,77 @@ class BvhSource(ABC):
         )
 
 
+class BvhExporter(BvhSource):
+    """Files of one program that writes BVH, of whatever motion: known by skeleton alone, named as anyone likes."""
+
+    pattern = re.compile(r"(?!)")
+
+    def describe(self, ref: ClipRef, bvh: Bvh) -> Description:
+        """Names say nothing that holds for all files."""
+        return Description(labels={})
+
+
 def _skeletons(folder: Folder) -> dict[str, str | None]:
-    names = {file: joint_names(folder.head(file)) for file in folder.with_suffix(".bvh")}
-    return {file: None if joints is None else skeleton_id_of(joints) for file, joints in names.items()}
+    """Id of the known skeleton of each BVH file, as far as its head tells."""
+    found: dict[str, str | None] = {}
+    for file in folder.with_suffix(".bvh"):
+        head = _head_of(folder, file)
+        found[file] = None if head is None else _skeleton_id(head)
+    return found
 
 
-def _from_travelling_joint(
-    bvh: Bvh, unit_m: float, path: Path
-) -> tuple[Skeleton, np.ndarray[Any, np.dtype[np.float64]], np.ndarray[Any, np.dtype[np.float64]]]:
+def _head_of(folder: Folder, file: str) -> bytes | None:
+    """The hierarchy of a file, up to MOTION; None where no whole one is in its first bytes."""
+    for size in (16384, _LONG_HEAD):
+        head = folder.head(file, size)
+        motion = _MOTION.search(head)
+        if motion is not None and joint_names(head) is not None:
+            return head[: motion.start()]
+    return None
+
+
+def _skeleton_id(hierarchy: bytes) -> str | None:
+    text = hierarchy.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "replace")
+    try:
+        skeleton, _ = parse_hierarchy(Path(), text)
+        body = body_of(skeleton, end_sites(text))
+    except SourceFormatError:
+        # Whose file it is can still be told by names; reading it says what is wrong.
+        names = joint_names(hierarchy + b"\nMOTION\n") or ()
+        flat = Skeleton(names, tuple(range(-1, len(names) - 1)), np.zeros((len(names), 3)))
+        body = body_of(flat, check_fit=False)
+    return None if body is None else body.joint_map.skeleton_id
+
+
+def _end_sites(path: Path) -> dict[str, Offset]:
+    with path.open("rb") as file:
+        head = file.read(_LONG_HEAD)
+    motion = _MOTION.search(head)
+    return end_sites(head[: motion.start() if motion else None].decode("utf-8", "replace"))
+
+
+def _body_only(
+    skeleton: Skeleton, quats_TJ4: FloatArray, root_T3: FloatArray, body: Body, sites: Mapping[str, Offset]
+) -> tuple[Skeleton, FloatArray, FloatArray]:
+    """The joints of the body alone, by the map's names, with the End Sites that the map counts as joints."""
+    folded = body.joints - len(skeleton.names)
+    kept = [(joint - folded, name) for joint, name in zip(body.kept, body.names, strict=True) if joint >= folded]
+    place = {joint: index for index, (joint, _) in enumerate(kept)}
+    parents = [place.get(skeleton.parents[joint], -1) for joint, _ in kept]
+    offsets = [skeleton.offsets_J3[joint] for joint, _ in kept]
+    names = [name for _, name in kept]
+    files_own = {name: skeleton.names[joint] for joint, name in kept}
+    for end in body.ends:
+        parents.append(names.index(end))
+        offsets.append(np.array(sites[files_own[end]]))
+    quats = np.zeros((len(quats_TJ4), len(parents), 4))
+    quats[..., 0] = 1.0
+    quats[:, : len(kept)] = quats_TJ4[:, [joint for joint, _ in kept]]
+    all_names = (*names, *(end + END for end in body.ends))
+    return Skeleton(all_names, tuple(parents), np.array(offsets)), quats, root_T3
+
+
+def from_travelling_joint(bvh: Bvh, unit_m: float, path: Path) -> tuple[Skeleton, FloatArray, FloatArray]:
     """Skeleton, local rotations and root path, beginning at the joint that carries the travel.
 
     Some exporters put a still joint above the hips (`joint_Root`); it is folded into them. Position channels of other

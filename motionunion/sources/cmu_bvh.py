@@ -32,7 +32,7 @@ class CmuCgspeed(BvhSource):
     """
 
     name = "cmu_cgspeed"
-    skeleton_id = "cmu_cgspeed"
+    skeleton_ids = ("cmu_cgspeed",)
     pattern = re.compile(r"(?P<subject>\d{2,3})_(?P<take>\d{2})(?!\d)")
 
     def owns(self, folder: Folder, file: str) -> bool:

@@ -22,7 +22,7 @@ class Lafan1(BvhSource):
     """
 
     name = "lafan1"
-    skeleton_id = "lafan1"
+    skeleton_ids = ("lafan1",)
     pattern = re.compile(r"[A-Za-z]+\d_subject\d")
 
     def describe(self, ref: ClipRef, bvh: Bvh) -> Description:

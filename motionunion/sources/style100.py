@@ -23,7 +23,7 @@ class Style100(BvhSource):
     """
 
     name = "100style"
-    skeleton_id = "xsens_100style"
+    skeleton_ids = ("xsens_100style",)
     actor = b"12.953391 -0.028419"
     """The offset of the actor's Chest, as every file of the set writes it."""
     pattern = re.compile(r"(?P<style>[A-Z][A-Za-z]*)_(?P<content>[FBS][WR]|ID|TR[123])$")

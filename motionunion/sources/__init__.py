@@ -6,8 +6,11 @@ from motionunion.sources.aistpp import AistPlusPlus
 from motionunion.sources.amass import Amass
 from motionunion.sources.bandai_namco import BandaiNamco
 from motionunion.sources.base import Claim, Folder, Reading, ReadOptions, Skip, Source
+from motionunion.sources.behave import Behave
+from motionunion.sources.cmu_asfamc import CmuAsfAmc
 from motionunion.sources.cmu_bvh import CmuCgspeed
 from motionunion.sources.humanml3d import HumanML3D
+from motionunion.sources.humman import HuMMan
 from motionunion.sources.lafan1 import Lafan1
 from motionunion.sources.smpl_fits import SmplFits
 from motionunion.sources.style100 import Style100
@@ -17,6 +20,8 @@ __all__ = ["SOURCES", "Claim", "Folder", "ReadOptions", "Reading", "Skip", "Sour
 _READERS: tuple[Source, ...] = (
     HumanML3D(),
     AistPlusPlus(),
+    Behave(),
+    HuMMan(),
     Amass("smplh"),
     Amass("smplx"),
     SmplFits(),
@@ -25,6 +30,7 @@ _READERS: tuple[Source, ...] = (
     Style100(),
     Lafan1(),
     CmuCgspeed(),
+    CmuAsfAmc(),
 )
 
 SOURCES: dict[str, Source] = {reader.name: reader for reader in _READERS}

@@ -254,12 +254,6 @@ def test_real_files_stand_upright_on_their_feet_once(
     assert height[tallest, 7:9].max() < 0.4
 
 
-def test_real_behave_fits_are_refused_for_they_state_no_rate(real_data: Path) -> None:
-    with pytest.raises(SourceFormatError, match="no frame rate") as caught:
-        read(real_data / "amass_like/behave/Date01_Sub01_backpack_back/smpl_fit_all.npz")
-    assert caught.value.reason == "no_frame_rate"
-
-
 def test_a_real_file_cut_short_is_refused(real_data: Path, tmp_path: Path) -> None:
     path = tmp_path / "cut_stageii.npz"
     shutil.copyfile(real_data / "amass/smplx/140_02_stageii.npz", path)

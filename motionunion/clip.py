@@ -133,6 +133,8 @@ class RawClip:
     """What names and label files say (`content`, `style`, `actor`, ...)."""
     flags: tuple[str, ...] = ()
     """Short stable words (`synthetic`, `mirrored`, `known_bad`, ...)."""
+    licence: str | None = None
+    """Licence of this file, where the source's manifest cannot say (arrays of a person's own)."""
     inputs: tuple[Path, ...] = ()
     """Every file that was read, for provenance; the ref's path where empty."""
     faults: tuple[SourceFormatError, ...] = ()

@@ -182,12 +182,12 @@ def _provenance(raw: RawClip, frame: WorldFrame) -> dict[str, str]:
 
     inputs = raw.inputs or (raw.ref.path,)
     name, digest = _named_digest(inputs, raw.ref.root)
-    reader = SOURCES[raw.ref.source]
+    reader, manifest = SOURCES[raw.ref.source], source_manifest(raw.ref.source)
     return {
         "file": name,
         "sha256": digest,
         "reader": f"{reader.name}/{reader.version} normalise/{VERSION}",
-        "licence": SYNTHETIC_LICENCE if SYNTHETIC in raw.flags else str(source_manifest(raw.ref.source)["licence"]),
+        "licence": SYNTHETIC_LICENCE if SYNTHETIC in raw.flags else raw.licence or manifest["licence"],
         "up": frame.up,
         "unit_m": repr(frame.unit_m),
         "skeleton_id": raw.skeleton_id,

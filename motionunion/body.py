@@ -81,6 +81,12 @@ def offsets_of(joints_22x3: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 TEMPLATE = Body(_TEMPLATE_CM / 100.0, "template")
 """The body of clips whose model files are not here: metres."""
 
+SMPLX_PELVIS_3 = np.array([0.0031, -0.3514, 0.0120])
+"""Rest position of the pelvis in SMPL-X's neutral mean shape, as FineDance publishes its rest joints; SMPL's is the template's.
+The two models keep their origins at different heights, so that a `trans` of one lifts the other by 13 cm."""
+SMPLX_TEMPLATE = Body(np.concatenate([SMPLX_PELVIS_3[None], TEMPLATE.offsets_22x3[1:]]), "template")
+"""The template's bones, hung where SMPL-X has its pelvis."""
+
 
 def body_of(folder: Path | None, family: str, gender: str | None, betas: npt.NDArray[np.float64] | None) -> Body:
     """The body of one clip: from the model files in `folder`, or the template where there is no such folder given.

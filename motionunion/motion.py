@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 
+from motionunion.clip import Clip
 from motionunion.errors import ClipError
 from motionunion.kinematics import forward_kinematics
 from motionunion.skeleton import SMPL22_PARENTS, FloatArray
@@ -33,6 +34,8 @@ class Motion:
     offsets_22x3: FloatArray | None = None
     """Rest offsets from parent to child in the SMPL rest pose. Row 0 is the rest position of the pelvis where the motion
     belongs to a body model or to the template, zero where its skeleton has no body origin apart from its pelvis."""
+    model: str | None = None
+    """Body model that rest pose and betas belong to (`smpl`, `smplh`, `smplx`); None for a skeleton of its own."""
     betas: FloatArray | None = None
     gender: str | None = None
     hands_T90: FloatArray | None = None
@@ -76,6 +79,7 @@ def posed(
     quats_T22x4: FloatArray,
     offsets_22x3: FloatArray,
     *,
+    model: str | None = None,
     betas: FloatArray | None = None,
     gender: str | None = None,
     hands_T90: FloatArray | None = None,
@@ -88,8 +92,20 @@ def posed(
         quats_T22x4=quats_T22x4,
         root_T3=root_T3,
         offsets_22x3=offsets_22x3,
+        model=model,
         betas=betas,
         gender=gender,
         hands_T90=hands_T90,
         face=face or {},
     )
+
+
+def model_of(clip: Clip) -> str | None:
+    """The body model that a clip's rest pose and betas belong to, where it says one or holds what only one has."""
+    if clip.kind == "joints" or clip.body not in ("model", "template"):
+        return None
+    if "model" in clip.labels:
+        return clip.labels["model"]
+    if "jaw" in clip.face:
+        return "smplx"
+    return "smplh" if clip.hands_T90 is not None else "smpl"

@@ -29,7 +29,7 @@ from motionunion import rotation
 from motionunion.clip import Clip
 from motionunion.errors import ClipError, UsageError
 from motionunion.low_pass import low_pass, low_pass_rotations
-from motionunion.motion import Motion, posed
+from motionunion.motion import Motion, model_of, posed
 from motionunion.skeleton import FloatArray
 
 Array = npt.NDArray[np.float64]
@@ -131,6 +131,7 @@ def motion_at(
         times.values(clip.root_T3[start:stop]),
         times.quats_of_rotvecs(clip.rotvecs_T22x3[start:stop]),
         clip.offsets_22x3,
+        model=model_of(clip),
         betas=clip.betas,
         gender=clip.gender,
         hands_T90=hands,
@@ -152,6 +153,7 @@ def to_rate(motion: Motion, rate: Fraction | float, *, mode: str = "compat") -> 
         times.values(motion.root_T3),
         times.quats(np.asarray(motion.quats_T22x4, dtype=np.float64)),
         motion.offsets_22x3,
+        model=motion.model,
         betas=motion.betas,
         gender=motion.gender,
         hands_T90=None if motion.hands_T90 is None else times.rotvecs(motion.hands_T90),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -55,27 +56,52 @@ class Representation:
 
 
 def get(representation_id: str) -> Representation:
-    """The representation of this id.
+    """The representation of this id: a fixed one, or one of those that exist at any rate (`joints22@29.97`).
 
     Raises:
         RepresentationError: If the id is not known; the message lists those that are.
     """
     known = {entry.id: entry for entry in _entries()}
     if representation_id not in known:
-        raise RepresentationError(
-            f"representation {representation_id!r} is not known; there {'is' if len(known) == 1 else 'are'}: "
-            + ", ".join(sorted(known))
-        )
+        made = _at_any_rate(representation_id)
+        if made is None:
+            raise RepresentationError(
+                f"representation {representation_id!r} is not known; there are: "
+                + ", ".join([*sorted(known), *(f"{family}@<rate>" for family in _families())])
+            )
+        return made
     return known[representation_id]
 
 
 def ids() -> list[str]:
-    """Every known id, sorted."""
-    return sorted(entry.id for entry in _entries())
+    """Every known id, sorted; of those that exist at any rate, the rates that are usual."""
+    return sorted(
+        [*(entry.id for entry in _entries()), *(f"{family}@{rate}" for family in _families() for rate in (20, 30))]
+    )
+
+
+def _at_any_rate(representation_id: str) -> Representation | None:
+    family, _, rate = representation_id.partition("@")
+    # One spelling for each rate, since ids name caches and statistics.
+    if (
+        family not in _families()
+        or not re.fullmatch(r"(?:0|[1-9][0-9]{0,5})(?:\.[0-9]{0,5}[1-9])?", rate)
+        or rate == "0"
+    ):
+        return None
+    return _families()[family](representation_id, Fraction(rate))
+
+
+def _families() -> dict[str, Callable[[str, Fraction], Representation]]:
+    from motionunion.representations import joints22, smpl22
+
+    return {joints22.FAMILY: joints22.at_rate, smpl22.FAMILY: smpl22.at_rate}
 
 
 def _entries() -> tuple[Representation, ...]:
     # Imported late: each entry's module needs the dataclass above.
     from motionunion.representations.hml263 import HML263_COMPAT
+    from motionunion.representations.ms272 import MS272, MS272_COMPAT
+    from motionunion.representations.smplx322 import SMPLX322
 
-    return (HML263_COMPAT,)
+    return (HML263_COMPAT, MS272, MS272_COMPAT, SMPLX322)

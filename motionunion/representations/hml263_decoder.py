@@ -44,9 +44,14 @@ def decode_heading_free(features: Sequence[FloatArray]) -> list[Joints]:
     return decoded
 
 
-def decode_by_rotations(features: Sequence[FloatArray]) -> list[Joints]:
-    """Joints (R, 22, 3) from the rotation block, posed on the target skeleton (the reference's `recover_from_rot`)."""
+def decode_by_rotations(features: Sequence[FloatArray], *, published: bool = True) -> list[Joints]:
+    """Joints (R, 22, 3) from the rotation block, posed on the target skeleton.
+
+    Published features (`/compat`) hang every chain from the rotation of world to heading (the reference's
+    `recover_from_rot`); those of `hml263@20` hang legs and spine from that of heading to world, and arms from the chest.
+    """
     decoded = []
+    parents = layout.CHAIN_PARENTS if published else SMPL22_PARENTS
     for rows in features:
         _check(rows)
         values = np.asarray(rows, dtype=np.float64)
@@ -55,11 +60,11 @@ def decode_by_rotations(features: Sequence[FloatArray]) -> list[Joints]:
         heading = np.zeros((len(values), 3, 3))
         heading[:, 0, 0], heading[:, 0, 2], heading[:, 1, 1] = cosine, sine, 1.0
         heading[:, 2, 0], heading[:, 2, 2] = -sine, cosine
-        world = [heading]
+        world = [heading if published else heading.transpose(0, 2, 1)]
         joints = np.empty((len(values), layout.JOINTS, 3))
         joints[:, 0] = root
         for joint in range(1, layout.JOINTS):
-            world.append(world[layout.CHAIN_PARENTS[joint]] @ matrices[:, joint - 1])
+            world.append(world[parents[joint]] @ matrices[:, joint - 1])
             joints[:, joint] = joints[:, SMPL22_PARENTS[joint]] + world[joint] @ layout.TARGET_OFFSETS_22x3[joint]
         decoded.append(joints.astype(np.float32))
     return decoded

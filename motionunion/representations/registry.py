@@ -100,8 +100,8 @@ def _families() -> dict[str, Callable[[str, Fraction], Representation]]:
 
 def _entries() -> tuple[Representation, ...]:
     # Imported late: each entry's module needs the dataclass above.
-    from motionunion.representations.hml263 import HML263_COMPAT
+    from motionunion.representations.hml263 import HML263, HML263_COMPAT, HML263_COMPAT_STRIDE
     from motionunion.representations.ms272 import MS272, MS272_COMPAT
     from motionunion.representations.smplx322 import SMPLX322
 
-    return (HML263_COMPAT, MS272, MS272_COMPAT, SMPLX322)
+    return (HML263, HML263_COMPAT, HML263_COMPAT_STRIDE, MS272, MS272_COMPAT, SMPLX322)

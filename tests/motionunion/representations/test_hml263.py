@@ -17,6 +17,7 @@ from scipy.spatial.transform import Rotation
 from motionunion.errors import ClipError
 from motionunion.representations import decode, encode
 from motionunion.representations import hml263_encoder as encoder
+from motionunion.representations import hml263_heading
 from motionunion.representations import hml263_layout as layout
 from motionunion.representations.hml263_decoder import decode_by_rotations, decode_heading_free
 from motionunion.rotation import conjugate, multiply, shortest_arc
@@ -102,7 +103,7 @@ def test_shortcuts_equal_the_published_recipe_taken_literally(make_motion: Motio
 def test_gaussian_is_that_of_scipy(make_motion: Motion) -> None:
     values = make_motion(37, 1)[:, 5, 0]
     np.testing.assert_allclose(
-        encoder._smoothed(values), gaussian_filter1d(values, 20, mode="nearest"), rtol=0, atol=1e-12
+        hml263_heading.smoothed(values), gaussian_filter1d(values, 20, mode="nearest"), rtol=0, atol=1e-12
     )
 
 

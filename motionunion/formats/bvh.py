@@ -30,14 +30,14 @@ from motionunion import rotation
 from motionunion.errors import SourceFormatError
 from motionunion.formats.bvh_hierarchy import parse_hierarchy
 from motionunion.formats.frame_rate import rate_of_frame_time
+from motionunion.formats.text_numbers import NotANumberError, Words
 from motionunion.skeleton import Skeleton
 
 _MOTION = re.compile(rb"^[ \t]*MOTION[ \t\r]*$", re.MULTILINE)
 _FRAMES = re.compile(rb"\s*Frames[ \t]*:[ \t]*(\S*)[^\S\n]*(?:\n|$)", re.IGNORECASE)
 _FRAME_TIME = re.compile(rb"\s*Frame[ \t]+Time[ \t]*:[ \t]*(\S*)[^\S\n]*(?:\n|$)", re.IGNORECASE)
 _NAME = re.compile(rb"^[ \t]*(?:ROOT|JOINT)[ \t]+([^\r\n{]*?)[ \t]*(?:\{[^\r\n]*)?\r?$", re.MULTILINE)
-_BLANKS_TO_LINES = bytes(10 if code <= 32 else code for code in range(256))
-_BLOCK_BYTES = 8 << 20
+_BLOCK_BYTES = 128 << 10  # what the working arrays of a block take fits into a core's own cache
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -160,19 +160,24 @@ class _Reader:
         return int(frames[1]), fps, frame_time.end()
 
     def _rows(self, position: int, width: int, declared: int) -> npt.NDArray[np.float64]:
-        line, rows = self.line_at(position), 0
-        parts: list[npt.NDArray[np.float64]] = []
+        line = self.line_at(position)
+        # What the header promises, or what the rest of the file has room for if that is less.
+        room = min(declared, (len(self.data) - position) // (2 * width) + 1)
+        values, rows = np.empty((room, width)), 0
         for block in _blocks(self.data, position):
-            counts = _words_per_line(block)
-            filled = np.flatnonzero(counts)
-            wrong = filled[counts[filled] != width]
+            words = Words(block)
+            counts = words.per_line()
+            filled = counts > 0
             # Numbers first: a stray word is a better explanation than the count it spoils.
-            values = self._numbers(block, line)
+            numbers = self._numbers(words, counts, line)
+            wrong = np.flatnonzero(filled & (counts != width))
             if len(wrong):
                 self._refuse_row(line + int(wrong[0]), int(counts[wrong[0]]), width, block, position, declared)
-            parts.append(values)
-            rows += len(filled)
-            line += len(counts)
+            found = np.count_nonzero(filled)
+            if rows + found <= room:
+                values[rows : rows + found] = numbers.reshape(found, width)
+            rows += found
+            line += block.count(b"\n")
         if rows != declared:
             self.fail(
                 f"the header declares {declared} frames and {rows} rows follow: copy the file again, or correct "
@@ -182,7 +187,7 @@ class _Reader:
             )
         if rows == 0:
             self.fail("no frames", self.line_at(position), "no_frames")
-        return np.concatenate(parts).reshape(rows, width)
+        return values
 
     def _refuse_row(self, line: int, found: int, width: int, block: bytes, position: int, declared: int) -> NoReturn:
         last = len(self.data[position:].rstrip().split(b"\n")) + self.line_at(position) - 1
@@ -190,30 +195,20 @@ class _Reader:
             self.fail(f"the file ends within a row ({found} of {width} values): copy it again", line, "truncated")
         self.fail(f"{found} values, expected {width} (one per channel of the hierarchy)", line, "bad_value")
 
-    def _numbers(self, block: bytes, first_line: int) -> npt.NDArray[np.float64]:
-        values = _fast_numbers(block)
-        if values is None:
-            values = self._slow_numbers(block, first_line)
-        if not np.isfinite(values).all():
-            word = int(np.flatnonzero(~np.isfinite(values))[0])
-            line = int(np.searchsorted(np.cumsum(_words_per_line(block)), word, side="right"))
-            self.fail(f"value {values[word]} is not finite", first_line + line, "non_finite")
-        return values
+    def _numbers(self, words: Words, counts: npt.NDArray[np.int64], first_line: int) -> npt.NDArray[np.float64]:
+        def line_of(word: int) -> int:
+            return first_line + int(np.searchsorted(np.cumsum(counts), word, side="right"))
 
-    def _slow_numbers(self, block: bytes, first_line: int) -> npt.NDArray[np.float64]:
-        """Word by word, where the fast parser gave up: to read what it does not know (`+1`), or to name the word."""
-        numbers: list[float] = []
-        for line, row in enumerate(block.split(b"\n"), start=first_line):
-            for word in row.split():
-                try:
-                    if b"_" in word:
-                        raise ValueError
-                    numbers.append(float(word))
-                except ValueError:
-                    if not word.isascii():
-                        self._text(0, len(self.data))
-                    self.fail(f"{_quoted(word)} is not a number", line, "bad_value")
-        return np.array(numbers, dtype=np.float64)
+        try:
+            values = words.numbers()
+        except NotANumberError as err:
+            if not err.text.isascii():
+                self._text(0, len(self.data))
+            self.fail(f"{_quoted(err.text)} is not a number", line_of(err.word), "bad_value")
+        if not np.isfinite(values).all():
+            word = int(np.argmin(np.isfinite(values)))
+            self.fail(f"value {values[word]} is not finite", line_of(word), "non_finite")
+        return values
 
 
 def _quoted(word: bytes) -> str:
@@ -221,37 +216,9 @@ def _quoted(word: bytes) -> str:
 
 
 def _blocks(data: bytes, position: int) -> Iterator[bytes]:
-    """Whole lines, some megabytes at a time, so that the memory for parsing does not grow with the file."""
+    """Whole lines, some at a time, so that the memory for parsing does not grow with the file."""
     while position < len(data):
         end = position + _BLOCK_BYTES
         end = len(data) if end >= len(data) else data.find(b"\n", end) + 1 or len(data)
         yield data[position:end]
         position = end
-
-
-def _words_per_line(block: bytes) -> npt.NDArray[np.int64]:
-    closed = block if block.endswith(b"\n") else block + b"\n"
-    codes = np.frombuffer(closed, dtype=np.uint8)
-    blank = codes <= 32
-    ends = np.flatnonzero(blank[1:] & ~blank[:-1]) + 1
-    upto = np.searchsorted(ends, np.flatnonzero(codes == 10), side="right")
-    return np.diff(upto, prepend=0)
-
-
-def _fast_numbers(block: bytes) -> npt.NDArray[np.float64] | None:
-    """All numbers of a block as one column; None where one is not in the plain form that the parser knows."""
-    import pyarrow as pa
-    from pyarrow import csv
-
-    if not block.strip():
-        return np.empty(0)
-    try:
-        table = csv.read_csv(
-            pa.BufferReader(block.translate(_BLANKS_TO_LINES)),
-            csv.ReadOptions(use_threads=False, block_size=len(block) + 1, column_names=["value"]),
-            csv.ParseOptions(delimiter="\x01", quote_char=False, ignore_empty_lines=True),
-            csv.ConvertOptions(column_types={"value": pa.float64()}, null_values=[], strings_can_be_null=False),
-        )
-    except pa.ArrowInvalid:
-        return None
-    return np.asarray(table.column(0).to_numpy())

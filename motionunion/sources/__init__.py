@@ -4,20 +4,31 @@ from __future__ import annotations
 
 from motionunion.sources.aistpp import AistPlusPlus
 from motionunion.sources.amass import Amass
+from motionunion.sources.animated_drawings import AnimatedDrawings
+from motionunion.sources.azure_kinect import AzureKinect
 from motionunion.sources.bandai_namco import BandaiNamco
 from motionunion.sources.base import Claim, Folder, Reading, ReadOptions, Skip, Source
 from motionunion.sources.behave import Behave
 from motionunion.sources.cmu_asfamc import CmuAsfAmc
-from motionunion.sources.cmu_bvh import CmuCgspeed
+from motionunion.sources.cmu_bvh import Cmu3dsMax, CmuCgspeed, CmuDaz
 from motionunion.sources.humanml3d import HumanML3D
 from motionunion.sources.humman import HuMMan
+from motionunion.sources.joint_arrays import JointArrays
 from motionunion.sources.lafan1 import Lafan1
+from motionunion.sources.mixamo import Mixamo
+from motionunion.sources.mocapnet import MocapNet
+from motionunion.sources.perception_neuron import PerceptionNeuron
+from motionunion.sources.smpl_bvh import SmplBvh
 from motionunion.sources.smpl_fits import SmplFits
 from motionunion.sources.style100 import Style100
+from motionunion.sources.vicon import Vicon
+from motionunion.sources.xia_style import XiaStyle
+from motionunion.sources.xsens import Xsens
 
 __all__ = ["SOURCES", "Claim", "Folder", "ReadOptions", "Reading", "Skip", "Source"]
 
 _READERS: tuple[Source, ...] = (
+    JointArrays(),
     HumanML3D(),
     AistPlusPlus(),
     Behave(),
@@ -29,7 +40,18 @@ _READERS: tuple[Source, ...] = (
     BandaiNamco(2),
     Style100(),
     Lafan1(),
+    XiaStyle(),
     CmuCgspeed(),
+    Cmu3dsMax(),
+    CmuDaz(),
+    MocapNet(),
+    Mixamo(),
+    Xsens(),
+    Vicon(),
+    AnimatedDrawings(),
+    SmplBvh(),
+    PerceptionNeuron(),
+    AzureKinect(),
     CmuAsfAmc(),
 )
 

@@ -146,19 +146,17 @@ def test_a_file_that_was_cut_short_is_refused_by_name_and_costs_nothing_else(tre
     path = root / ref.path.relative_to(tree.root)
     data = path.read_bytes()
     path.write_bytes(data[: len(data) // 2 - 3])
-    refused: dict[str, str] = {}
+    refused: dict[ClipRef, str] = {}
     read: set[str] = set()
     for again in refs_of(tree.source, recognise([root])):
         try:
             content(again)
             read.add(again.key)
         except (SourceFormatError, ClipError) as error:
-            refused[again.key] = str(error)
-    same_file = {other.key for other in tree.refs if other.path == ref.path}
-    assert refused
-    assert refused.keys() <= same_file
+            refused[again] = str(error)
+    assert {again.path for again in refused} == {path}
     assert all(path.name in problem for problem in refused.values())
-    assert read >= {other.key for other in tree.refs} - same_file
+    assert read >= {other.key for other in tree.refs if other.path != ref.path}
 
 
 def test_every_tree_belongs_to_a_source() -> None:

@@ -43,6 +43,8 @@ class ClipRef:
     """The folder that was recognised as this source; annotation files are looked up from here."""
     size: int = 0
     """Bytes of input, for the cutting of tasks."""
+    more: tuple[Path, ...] = ()
+    """Further files of this clip alone, where a source keeps one in many (a file per frame)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -183,20 +183,22 @@ def _list_claim(claim: Claim, options: ReadOptions) -> list[Listed]:
 def _owned(claim: Claim, refs: Sequence[ClipRef]) -> tuple[list[set[Path]], set[Path]]:
     """Which of the claimed files each ref depends on, and which all of them do (an index, a list of splits).
 
-    A motion file belongs to the ref that reads it; another file to the refs whose key or motion file bears its name.
+    A motion file belongs to the ref that reads it, as do the ref's `more`; another file to the refs whose key or motion file
+    bears its name.
     """
     motions = Counter(ref.path for ref in refs if ref.path.suffix.lower() not in _TABLES)
+    told = {path for ref in refs for path in ref.more}
     beside: dict[str, list[Path]] = defaultdict(list)
     for path in (*claim.files, *claim.sidecars):
-        if path not in motions:
+        if path not in motions and path not in told:
             beside[path.stem].append(path)
     own: list[set[Path]] = []
     for ref in refs:
-        files = set(beside.get(Path(ref.key).name, ())) | set(beside.get(Path(ref.key).stem, ()))
+        files = {*beside.get(Path(ref.key).name, ()), *beside.get(Path(ref.key).stem, ()), *ref.more}
         if ref.path in motions:
             files |= {ref.path, *beside.get(ref.path.stem, ())}
         own.append(files)
-    shared = set(claim.files).difference(motions, *own)
+    shared = set(claim.files).difference(motions, told, *own)
     return own, shared
 
 

@@ -11,6 +11,8 @@ from motionunion.sources.base import Claim, Folder, Reading, ReadOptions, Skip, 
 from motionunion.sources.behave import Behave
 from motionunion.sources.cmu_asfamc import CmuAsfAmc
 from motionunion.sources.cmu_bvh import Cmu3dsMax, CmuCgspeed, CmuDaz
+from motionunion.sources.egobody import EgoBody
+from motionunion.sources.grab import Grab
 from motionunion.sources.humanml3d import HumanML3D
 from motionunion.sources.humman import HuMMan
 from motionunion.sources.joint_arrays import JointArrays
@@ -32,6 +34,8 @@ _READERS: tuple[Source, ...] = (
     HumanML3D(),
     AistPlusPlus(),
     Behave(),
+    EgoBody(),
+    Grab(),
     HuMMan(),
     Amass("smplh"),
     Amass("smplx"),

@@ -18,16 +18,13 @@ from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
-import numpy as np
-
 from manifests import source_manifest
 from motionunion.captions import read_text
 from motionunion.clip import Caption, ClipRef, RawClip
 from motionunion.errors import SourceFormatError
-from motionunion.formats.npy import Array
 from motionunion.formats.npz import list_members, read_npz
 from motionunion.sources.base import Claim, Folder, ReadOptions
-from motionunion.sources.smpl_parameters import Body, one_shape, parted_pose, refuse_non_finite, shaped, smpl_clip
+from motionunion.sources.smpl_parameters import Body, fitted_shape, parted_pose, shaped, smpl_clip
 
 _NAME = re.compile(r"p(?P<person>\d{6})_(?P<side>[ar])(?P<action>\d{6})")
 _ARRAYS = frozenset({"global_orient", "body_pose", "transl", "betas"})
@@ -63,7 +60,7 @@ class HuMMan:
         manifest = source_manifest(self.name)
         fps = Fraction(manifest["fps"])
         trans = shaped(arrays, "transl", ref.path, len(pose.rotvecs_T22x3), 3)
-        betas, flags = _shape(arrays, ref.path)
+        betas, flags = fitted_shape(arrays, ref.path)
         body = Body(gender="neutral", betas=betas)
         raw = smpl_clip(ref, pose, trans, body, fps, options, up=str(manifest["up"]))
         phases = ref.path.parent.parent / "annotations" / f"{ref.path.stem}.json"
@@ -93,17 +90,6 @@ def _has_arrays(path: Path) -> bool:
         return frozenset(list_members(path)) >= _ARRAYS
     except SourceFormatError:
         return True  # damaged, and named as this set names its files: reading it says what is wrong
-
-
-def _shape(
-    arrays: dict[str, Array], path: Path
-) -> tuple[np.ndarray[tuple[int, ...], np.dtype[np.float64]] | None, tuple[str, ...]]:
-    """One shape for the clip: the fits are frame by frame, and where they differ it is the median."""
-    betas = arrays["betas"]
-    if betas.ndim == 2 and len(betas) > 1 and betas.dtype.kind in "fiu" and not (betas == betas[0]).all():
-        refuse_non_finite(path, betas=betas)
-        return np.median(betas.astype(np.float64), axis=0), ("shape_varies",)
-    return one_shape(arrays, path), ()
 
 
 def _captions(path: Path, uid: str, fps: Fraction) -> tuple[tuple[Caption, ...], tuple[SourceFormatError, ...]]:

@@ -209,3 +209,17 @@ def one_shape(arrays: Mapping[str, Array], path: Path, name: str = "betas") -> n
         )
     refuse_non_finite(path, **{name: betas})
     return betas.astype(np.float64)
+
+
+def fitted_shape(
+    arrays: Mapping[str, Array], path: Path, name: str = "betas"
+) -> tuple[npt.NDArray[np.float64] | None, tuple[str, ...]]:
+    """The one shape of a motion that was fitted frame by frame, and the clip's flags.
+
+    Where frames differ it is their median, (n,), and the flag `shape_varies`; else as `one_shape`, whose errors it raises.
+    """
+    betas = arrays.get(name)
+    if betas is None or betas.ndim != 2 or len(betas) < 2 or betas.dtype.kind not in "fiu" or (betas == betas[0]).all():
+        return one_shape(arrays, path, name), ()
+    refuse_non_finite(path, **{name: betas})
+    return np.median(betas.astype(np.float64), axis=0), ("shape_varies",)

@@ -187,7 +187,10 @@ def children():
 
 
 def resident(pid):
+    """Bytes of a worker. (Between its start and its own program, a child counts the pages of the one that started it.)"""
     try:
+        if b"multiprocessing.spawn" not in Path(f"/proc/{pid}/cmdline").read_bytes():
+            return 0
         return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
     except (FileNotFoundError, ProcessLookupError):
         return 0  # it has just ended

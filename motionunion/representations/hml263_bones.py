@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from motionunion.errors import ClipError
 from motionunion.representations import hml263_layout as layout
-from motionunion.skeleton import SMPL22_PARENTS, FloatArray
+from motionunion.skeleton import FloatArray
 
 Array = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.int_]

@@ -15,9 +15,8 @@ from scipy.ndimage import gaussian_filter1d
 from scipy.spatial.transform import Rotation
 
 from motionunion.errors import ClipError
-from motionunion.representations import decode, encode
+from motionunion.representations import decode, encode, hml263_heading
 from motionunion.representations import hml263_encoder as encoder
-from motionunion.representations import hml263_heading
 from motionunion.representations import hml263_layout as layout
 from motionunion.representations.hml263_decoder import decode_by_rotations, decode_heading_free
 from motionunion.rotation import conjugate, multiply, shortest_arc

@@ -19,6 +19,7 @@ from motionunion.sources.joint_arrays import JointArrays
 from motionunion.sources.lafan1 import Lafan1
 from motionunion.sources.mixamo import Mixamo
 from motionunion.sources.mocapnet import MocapNet
+from motionunion.sources.motionhub import MotionHub
 from motionunion.sources.perception_neuron import PerceptionNeuron
 from motionunion.sources.smpl_bvh import SmplBvh
 from motionunion.sources.smpl_fits import SmplFits
@@ -32,6 +33,7 @@ __all__ = ["SOURCES", "Claim", "Folder", "ReadOptions", "Reading", "Skip", "Sour
 _READERS: tuple[Source, ...] = (
     JointArrays(),
     HumanML3D(),
+    MotionHub(),
     AistPlusPlus(),
     Behave(),
     EgoBody(),

@@ -96,7 +96,7 @@ class AistPlusPlus:
         labels = {} if found is None else dict(found.groupdict())
         return replace(
             raw,
-            group=None if found is None else _group(labels),
+            group=choreography_of(ref.path.stem),
             official_split=splits.get(ref.path.stem),
             captions=() if found is None else _captions(ref.uid, labels, manifest["caption"]),
             labels={**labels, "smpl_scaling": f"{float(scaling[0]):.6g}"},
@@ -127,8 +127,12 @@ def _array(values: dict[str, Any], name: str, path: Path) -> Array:
     return value
 
 
-def _group(labels: dict[str, str]) -> str:
-    return f"aistpp/g{labels['genre']}_s{labels['situation']}_ch{labels['choreography']}".lower()
+def choreography_of(name: str) -> str | None:
+    """The group of a dance by its name, `aistpp/gbr_sbm_ch01`: all that dance one choreography. None for other names."""
+    found = _NAME.match(name)
+    return (
+        None if found is None else f"aistpp/g{found['genre']}_s{found['situation']}_ch{found['choreography']}".lower()
+    )
 
 
 def _captions(uid: str, labels: dict[str, str], tables: dict[str, dict[str, str]]) -> tuple[Caption, ...]:

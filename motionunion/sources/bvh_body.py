@@ -19,13 +19,15 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from motionunion import rotation
+from motionunion.joint_map import END
 from motionunion.joint_maps import JOINT_MAPS, JointMap, plain_names
 from motionunion.measure import AXES
 from motionunion.skeleton import SMPL22_NAMES, SMPL22_PARENTS, Skeleton
 
-END = ".end"
+FloatArray = npt.NDArray[np.float64]
 
 _NAME_SPACE = re.compile(r"mixamorig\d*_?(?=[A-Z])")
 _POINTS = {
@@ -78,7 +80,7 @@ def misfit_deg(skeleton: Skeleton, body: Body) -> float:
     joint_map = body.joint_map
     if joint_map.axes is None:
         return 0.0
-    at = {name: index for name, index in zip(body.names, body.kept, strict=True)}
+    at = dict(zip(body.names, body.kept, strict=True))
     worst = 0.0
     for name, direction in _STRAIGHT.items():
         limb = SMPL22_NAMES.index(name)
@@ -127,11 +129,11 @@ def _path(skeleton: Skeleton, above: int, joint: int) -> list[int]:
     return path if joint == above else []
 
 
-def _in_rest(joint_map: JointMap, skeleton: Skeleton, joint: int) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+def _in_rest(joint_map: JointMap, skeleton: Skeleton, joint: int) -> FloatArray:
     """The bone to a joint, in the T-pose that faces +Z."""
     name = _NAME_SPACE.sub("", plain_names(skeleton.names)[skeleton.parents[joint]])
     x, y = (np.array(_POINTS[word]) for word in (joint_map.axes or {}).get(name, "left up").split())
-    turned = np.stack([x, y, np.cross(x, y)], axis=-1) @ skeleton.offsets_J3[joint]
+    turned: FloatArray = np.stack([x, y, np.cross(x, y)], axis=-1) @ skeleton.offsets_J3[joint]
     for vector in ((joint_map.dips.get(name, 0.0), 0.0, 0.0), joint_map.turns.get(name, (0.0, 0.0, 0.0))):
         turned = rotation.rotate(rotation.from_rotvec(np.deg2rad(vector)), turned)
     return turned

@@ -23,11 +23,12 @@ from motionunion.errors import ClipError, SourceFormatError
 from motionunion.formats.bvh import Bvh, joint_names, read_bvh
 from motionunion.formats.bvh_hierarchy import parse_hierarchy
 from motionunion.formats.end_sites import Offset, end_sites
+from motionunion.joint_map import END
 from motionunion.kinematics import global_rotations, local_rotations
 from motionunion.rotation import rotate
 from motionunion.skeleton import Skeleton
 from motionunion.sources.base import Claim, Folder, ReadOptions
-from motionunion.sources.bvh_body import END, Body, body_of
+from motionunion.sources.bvh_body import Body, body_of
 from motionunion.world_frame import MEASURED
 
 FloatArray = npt.NDArray[np.float64]
@@ -62,6 +63,8 @@ class BvhSource(ABC):
     skeleton_ids: tuple[str, ...]
     pattern: re.Pattern[str]
     """File stems as this data set writes them. A damaged file, whose skeleton cannot be seen, is known by it."""
+    flags: tuple[str, ...] = ()
+    """What is said of every clip."""
 
     @property
     def manifest(self) -> dict[str, Any]:
@@ -164,6 +167,7 @@ class BvhSource(ABC):
             group=described.group,
             captions=captions,
             labels=described.labels,
+            flags=self.flags,
             inputs=(ref.path, *described.inputs),
             faults=described.faults,
         )

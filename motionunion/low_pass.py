@@ -36,7 +36,9 @@ def low_pass(values: FloatArray, step: Fraction, count: int) -> Array:
     reach = _reach(step)
     padding = ((reach, reach), (0, 0))
     flat = (
-        np.pad(flat, padding, mode="reflect", reflect_type="odd") if len(flat) > 1 else np.pad(flat, padding, mode="edge")
+        np.pad(flat, padding, mode="reflect", reflect_type="odd")
+        if len(flat) > 1
+        else np.pad(flat, padding, mode="edge")
     )
     filtered = np.empty((count, flat.shape[1]))
     for first in range(0, count, _ROWS):
@@ -89,6 +91,10 @@ def _weights(step: Fraction, rest: int, rows: int) -> Array:
         np.abs(time) < REACH, np.i0(KAISER_BETA * np.sqrt(np.clip(1.0 - (time / REACH) ** 2, 0.0, None))), 0.0
     )
     weights: Array = np.sinc(time) * window
+    # A steady motion stays exactly that: the weights' first moment, which sampling the kernel between frames leaves, is
+    # taken out.
+    tilt = (weights * time).sum(axis=1, keepdims=True) / (window * time * time).sum(axis=1, keepdims=True)
+    weights -= tilt * window * time
     weights /= weights.sum(axis=1, keepdims=True)
     weights.setflags(write=False)
     return weights

@@ -94,10 +94,14 @@ def half_angle(cosine: Array, sine: Array) -> Heading:
 
 
 def _across(bones: Array) -> Array:
-    """From left to right hip, and from left to right shoulder, added: (3, N), metres on the target skeleton."""
+    """From left to right hip, and from left to right shoulder, added: (3, N), metres.
+
+    Both sides have the mean length of the target's two, which are not alike: a mirrored motion then has the mirrored heading.
+    """
     across = np.zeros((3, bones.shape[2]))
-    for joint, side in ((1, -1.0), (2, 1.0), (13, -1.0), (16, -1.0), (14, 1.0), (17, 1.0)):
-        across += side * layout.TARGET_LENGTHS_22[joint] * bones[:, BONE_ROWS[joint - 1]]
+    for left, right in ((1, 2), (13, 14), (16, 17)):  # hips, collars, shoulders
+        length = 0.5 * (layout.TARGET_LENGTHS_22[left] + layout.TARGET_LENGTHS_22[right])
+        across += length * (bones[:, BONE_ROWS[right - 1]] - bones[:, BONE_ROWS[left - 1]])
     return across
 
 

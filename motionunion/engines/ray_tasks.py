@@ -150,7 +150,9 @@ class _Shift:
             else:
                 return
             reserved = self._reserve(task, alone)
-            options = {"num_cpus": 1, "max_retries": 0} | ({} if reserved is None else {"memory": reserved})
+            # Over all nodes from the first task on: what tasks wait for is the disk and the network of their node.
+            options = {"num_cpus": 1, "max_retries": 0, "scheduling_strategy": "SPREAD"}
+            options |= {} if reserved is None else {"memory": reserved}
             reference = self._remote.options(**options).remote(self._work, pickle.dumps(task), reserved)
             self.in_hand[reference] = task, number
 

@@ -224,7 +224,13 @@ def test_a_run_on_two_nodes_survives_the_loss_of_one(source, whole, tmp_path, mo
         losing = Losing(cluster, second)
         died = ray_tasks._Shift._died
         monkeypatch.setattr(ray_tasks._Shift, "_died", lambda *words: losing.deaths.append(words[3]) or died(*words))
-        result = ingest([source], tmp_path / "store", engine="ray", progress=losing)
+        watcher = threading.Thread(target=losing.watch)
+        watcher.start()
+        try:
+            result = ingest([source], tmp_path / "store", engine="ray", progress=losing)
+        finally:
+            losing.over.set()
+            watcher.join()
         assert not second.any_processes_alive()
         assert losing.deaths
         assert losing.done == result.tasks
@@ -241,7 +247,8 @@ class Losing:
     def __init__(self, cluster, node):
         self.cluster, self.node = cluster, node
         self.done = 0
-        self.halted = self.gone = False
+        self.halted, self.over = threading.Event(), threading.Event()
+        self.gone = False
         self.deaths = []
 
     def start(self, label, total, unit): ...
@@ -250,26 +257,22 @@ class Losing:
 
     def advance(self, amount, **figures):
         self.done += 1
-        if not self.halted:
-            self.halted = self._halt_one_at_work(patience_s=5)
-        elif not self.gone:
+        if self.halted.is_set() and not self.gone:
             self.cluster.remove_node(self.node, allow_graceful=False)
             self.gone = True
 
-    def _halt_one_at_work(self, patience_s):
-        """Ray names a worker's process after what it does. (The node may have no task in hand until this one is counted.)"""
-        deadline = time.monotonic() + patience_s
-        while time.monotonic() < deadline:
+    def watch(self):
+        """Ray names a worker's process after what it does."""
+        while not self.over.wait(0.001):
             for process in self.node.all_processes["raylet"]:
                 children = Path(f"/proc/{process.process.pid}/task/{process.process.pid}/children").read_text()
-                for pid in children.split():
+                for pid in (int(word) for word in children.split()):
                     if at_work(pid):
-                        os.kill(int(pid), signal.SIGSTOP)
+                        os.kill(pid, signal.SIGSTOP)
                         if at_work(pid):
-                            return True
-                        os.kill(int(pid), signal.SIGCONT)  # it was just done
-            time.sleep(0.002)
-        return False
+                            self.halted.set()
+                            return
+                        os.kill(pid, signal.SIGCONT)  # it was just done
 
 
 def at_work(pid):

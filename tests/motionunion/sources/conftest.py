@@ -17,12 +17,13 @@ from scipy.spatial.transform import Rotation
 
 from motionunion import rotation
 from motionunion.body import TEMPLATE
-from motionunion.joint_maps import JOINT_MAPS
+from motionunion.joint_maps import JOINT_MAPS, plain_names
 from motionunion.kinematics import forward_kinematics, global_rotations, local_rotations
 from motionunion.sample.locomotion import Gait, go
 from motionunion.sample.performer import Performer
 from motionunion.sample.posing import pose_body
 from motionunion.skeleton import SMPL22_NAMES, SMPL22_PARENTS
+from motionunion.world_frame import TO_Y_UP
 
 TREES = Path(__file__).parent / "trees"
 IDENTITY = np.tile([1.0, 0.0, 0.0, 0.0], (1, 22, 1))
@@ -144,21 +145,22 @@ class Walked(NamedTuple):
         """The walk on a known skeleton, with its local axes as its map says they point in a T-pose.
 
         `tree` has a line `joint parent` per joint; joints that stand for no SMPL joint lie on their parents, or where
-        `places` says. `carrier` is the joint that has the travel, `every_joint` gives all of them position channels.
+        `places` says. Where the map has an End Site for a joint, it is written there. `carrier` is the joint that has the travel, `every_joint` gives all of them position channels.
         """
         joint_map = JOINT_MAPS[skeleton_id]
         assert joint_map.axes is not None
         names, above = zip(*(line.split() for line in tree.strip().splitlines()), strict=True)
         parents = [-1 if parent == "-" else names.index(parent) for parent in above]
+        plain = plain_names(names)
         places = {p.start: n for n, p in zip(SMPL22_NAMES, joint_map.places, strict=True) if not p.fraction} | (
             places or {}
         )
         placed = forward_kinematics(np.zeros((1, 3)), IDENTITY, self.offsets_22x3, SMPL22_PARENTS)[0]
         rest = np.zeros((len(names), 3))
         for joint, parent in enumerate(parents):
-            known = places.get(names[joint])
+            known = places.get(plain[joint])
             rest[joint] = placed[SMPL22_NAMES.index(known)] if known else rest[max(parent, 0)]
-        pointing = [[DIRECTIONS[w] for w in joint_map.axes.get(name, "left up").split()] for name in names]
+        pointing = [[DIRECTIONS[w] for w in joint_map.axes.get(name, "left up").split()] for name in plain]
         x, y = np.moveaxis(np.array(pointing, dtype=float), 1, 0)
         t_pose = rotation.from_matrix(np.stack([x, y, np.cross(x, y)], axis=-1))
         smpl = global_rotations(self.quats_T22x4, SMPL22_PARENTS)
@@ -170,6 +172,8 @@ class Walked(NamedTuple):
             last[joint] = turning.get(joint, last[parent])
             if last[joint] is not None:
                 world[:, joint] = rotation.multiply(smpl[:, last[joint]], t_pose[joint])
+        to_file = rotation.conjugate(TO_Y_UP[joint_map.up or "y"])
+        world, root = rotation.multiply(to_file, world), rotation.rotate(to_file, self.root_T3)
         bones = rest - np.where(np.array(parents)[:, None] < 0, 0.0, rest[np.maximum(parents, 0)])
         turned = np.array([t_pose[p] if last[p] is not None else (1.0, 0.0, 0.0, 0.0) for p in parents])
         offsets = rotation.rotate(rotation.conjugate(turned), bones) / unit_m
@@ -184,7 +188,7 @@ class Walked(NamedTuple):
                 axis=1,
             )
         positions = np.broadcast_to(offsets, (len(world), *offsets.shape)).copy()
-        positions[:, carrier] = self.root_T3 / unit_m
+        positions[:, carrier] = root / unit_m
         numbers = [
             np.hstack([positions[:, j], angles[:, j]]) if every_joint or j <= carrier else angles[:, j]
             for j in range(len(names))
@@ -199,7 +203,12 @@ class Walked(NamedTuple):
             children = [child for child, parent in enumerate(parents) if parent == joint]
             for child in children:
                 add(child, depth + 1)
-            lines.append("}" if children else "End Site\n{\nOFFSET 0 0 0\n}\n}")
+            if not children:
+                end = places.get(f"{plain[joint]}.end")
+                site = np.zeros(3) if end is None else placed[SMPL22_NAMES.index(end)] - rest[joint]
+                site = rotation.rotate(rotation.conjugate(t_pose[joint]), site) / unit_m
+                lines.append(f"End Site\n{{\nOFFSET {_row(site)}\n}}")
+            lines.append("}")
 
         add(0, 0)
         rows = [_row(row) for row in np.hstack(numbers)]

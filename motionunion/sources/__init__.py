@@ -13,6 +13,7 @@ from motionunion.sources.cmu_asfamc import CmuAsfAmc
 from motionunion.sources.cmu_bvh import Cmu3dsMax, CmuCgspeed, CmuDaz
 from motionunion.sources.egobody import EgoBody
 from motionunion.sources.grab import Grab
+from motionunion.sources.humanact12 import HumanAct12
 from motionunion.sources.humanml3d import HumanML3D
 from motionunion.sources.humman import HuMMan
 from motionunion.sources.joint_arrays import JointArrays
@@ -33,6 +34,7 @@ __all__ = ["SOURCES", "Claim", "Folder", "ReadOptions", "Reading", "Skip", "Sour
 _READERS: tuple[Source, ...] = (
     JointArrays(),
     HumanML3D(),
+    HumanAct12(),
     MotionHub(),
     AistPlusPlus(),
     Behave(),

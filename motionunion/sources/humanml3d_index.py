@@ -1,8 +1,8 @@
-"""HumanML3D's `index.csv`: which stretch of which AMASS file each id is.
+"""HumanML3D's `index.csv`: which stretch of which AMASS or HumanAct12 file each id is.
 
 Columns `source_path,start_frame,end_frame,new_name`. Frames are half-open, counted at 20 fps after the lead-in of five
 subsets was dropped (motionunion.sources.amass_names.LEAD_IN_S). `end_frame` is -1 for HumanAct12 alone, whose files are
-used whole and are not part of AMASS.
+used whole; how long they are is in their names.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from pathlib import Path
 from motionunion.captions import decode_utf8
 from motionunion.errors import SourceFormatError
 from motionunion.sources.amass_names import LEAD_IN_S, uid_of
+from motionunion.sources.humanact12_names import humanact12_frames, humanact12_uid
 
 HEADER = ("source_path", "start_frame", "end_frame", "new_name")
 INDEX_FPS = 20
@@ -29,20 +30,20 @@ class IndexRow:
 
     name: str
     """The id, `004822`."""
-    uid: str | None
-    """The AMASS file; None for HumanAct12."""
+    uid: str
+    """The AMASS or HumanAct12 file."""
     start_frame: int
     end_frame: int
-    """Half-open, at 20 fps, after the lead-in; -1 = to the end."""
+    """Half-open, at 20 fps, after the lead-in."""
 
     @property
     def lead_in_frames(self) -> int:
         """Frames at 20 fps that were dropped before the index was counted."""
-        return 0 if self.uid is None else int(LEAD_IN_S.get(self.uid.split("/")[1], 0) * INDEX_FPS)
+        return int(LEAD_IN_S.get(self.uid.split("/")[1], 0) * INDEX_FPS)
 
     @property
     def interval_s(self) -> tuple[float, float]:
-        """Start and end in seconds of the AMASS file, each a whole number of twentieths.
+        """Start and end in seconds of the file, each a whole number of twentieths.
 
         They assume that the file's rate divides by 20. For the few files where it does not, HumanML3D's own stride
         `int(fps / 20)` gives another effective rate r; only who knows the file's rate can then place the stretch, at
@@ -118,7 +119,10 @@ def _row(cells: list[str]) -> IndexRow | str | None:
     if not re.fullmatch(r"M?\d{6}", name):
         return f"names no id of six digits ({new_name!r})"
     if parts[0].lower() == "humanact12":
-        return IndexRow(name, None, start, end)
+        frames = humanact12_frames(parts[-1])
+        if frames is None or (start, end) != (0, -1):
+            return f"names no whole file of HumanAct12 ({source!r}, frames {start}:{end})"
+        return IndexRow(name, humanact12_uid(parts[-1]), 0, frames)
     if start < 0 or end <= start:
         return f"has the empty stretch {start}:{end}"
     return IndexRow(name, uid_of("/".join(parts)), start, end)

@@ -134,27 +134,44 @@ def test_an_id_without_features_annotates_its_stretch_of_the_amass_file(
     assert (part.start_s, part.end_s) == pytest.approx((start_s + 1.5, start_s + 2.5))
 
 
+def test_an_id_of_humanact12_annotates_the_whole_file_of_its_length(tmp_path: Path, write_humanml3d: Writer) -> None:
+    path = "humanact12/humanact12/P11G01R02F1812T1847A0402"
+    root = write_humanml3d(
+        tmp_path,
+        index=[(path, 0, -1, "000001"), (path, 0, 20, "000002"), ("humanact12/humanact12/P1", 0, -1, "000003")],
+        texts={"000001": TEXT}, splits={"val": ["000001"]},
+    )  # fmt: skip
+    found = dict(readings(root))
+    said = found.pop("000001")
+    assert isinstance(said, Annotation)
+    (segment,) = said.segments
+    assert (segment.uid, segment.split) == ("humanact12/p11g01r02f1812t1847a0402", "val")
+    assert (segment.start_s, segment.end_s) == (0.0, 1.8)
+    assert {caption.uid for caption in said.captions} == {segment.uid}
+    assert all(isinstance(error, SourceFormatError) and error.reason == "bad_index" for error in found.values())
+    assert len(found) == 2
+
+
 def test_every_index_frame_is_a_whole_twentieth_of_a_second(real_data: Path) -> None:
 
     rows = read_index(real_data / "humanml3d/index.csv").rows
-    times = np.array([row.interval_s for row in rows.values() if row.uid is not None]) * 20
+    times = np.array([row.interval_s for row in rows.values()]) * 20
     np.testing.assert_array_equal(times, np.round(times))
     assert len(rows) == 14616
-    assert Counter(row.uid is None for row in rows.values()) == {False: 13425, True: 1191}
+    assert Counter(row.uid.split("/")[0] for row in rows.values()) == {"amass": 13425, "humanact12": 1191}
     assert len({row.uid for row in rows.values() if row.uid}) == 10524
 
 
 def test_what_cannot_be_used_is_counted_with_its_reason(tmp_path: Path, write_humanml3d: Writer) -> None:
     root = write_humanml3d(
         tmp_path,
-        index=[("humanact12/humanact12/P11G01", 0, -1, "000001"), ("KIT/3/kick_poses", 0, 100, "000002")],
-        texts=dict.fromkeys(["000001", "000002", "M000002", "000009"], TEXT),
+        index=[("KIT/3/kick_poses", 0, 100, "000002")],
+        texts=dict.fromkeys(["000002", "M000002", "000009"], TEXT),
         joints={"000002": np.zeros((3, 22, 3))},
     )
     assert [key for key, _ in readings(root)] == ["000002"]
     counts = {skip.reason: skip.count for skip in claim_of(root).skipped}
     assert counts == {
-        "HumanAct12 ids without features: not part of AMASS": 1,
         "mirrored ids without features: mirrored stretches of AMASS files are not built yet": 1,
         "caption files without features or a line in index.csv": 1,
         "joints without features (new_joints without new_joint_vecs)": 1,
@@ -294,7 +311,7 @@ def test_the_real_folder_is_read_whole(real_data: Path) -> None:
     found = dict(readings(real_data / "humanml3d"))
     clips = {key: raw for key, raw in found.items() if isinstance(raw, RawClip)}
     said = {key: one for key, one in found.items() if isinstance(one, Annotation)}
-    assert (len(clips), len(said), len(found)) == (34, 13392, 34 + 13392)
+    assert (len(clips), len(said), len(found)) == (34, 13392 + 1191, 34 + 13392 + 1191)
     assert Counter(raw.official_split for raw in clips.values()) == {"test": 30, "train": 4}
     assert sum(bool(one.captions) for one in said.values()) == 46 - 31
     assert clips["M010655"].group == clips["M010655"].labels["origin"]
@@ -307,7 +324,7 @@ def test_the_real_folder_is_read_whole(real_data: Path) -> None:
         assert raw.shipped.features_TD.dtype == stored.dtype
         assert raw.shipped.features_TD.tobytes() == stored.tobytes()
         first, last = (int(frame) for frame in raw.labels["index_frames"].split(":"))
-        assert raw.labels["origin"] == "humanact12" or len(stored) == last - first - 1
+        assert len(stored) == last - first - 1
 
 
 def test_real_joints_and_decoded_joints_agree(real_data: Path, tmp_path: Path, write_humanml3d: Writer) -> None:

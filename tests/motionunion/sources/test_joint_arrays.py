@@ -118,7 +118,7 @@ def test_the_joints_of_smplh_and_smplx_begin_with_the_22(tmp_path: Path, joints:
 
 def test_people_share_group_and_world_and_are_told_apart(tmp_path: Path, joints: np.ndarray) -> None:
     describe(tmp_path, order='"people frames joints xyz"', files='"*.npy"')
-    np.save(tmp_path / "pair.npy", np.stack([joints, joints + [0, 0, 2]]))
+    np.save(tmp_path / "pair.npy", np.stack([joints, joints + np.array([0, 0, 2])]))
     one, two = clips(tmp_path).values()
     assert (one.key, two.key, one.group) == ("mine/pair#P1", "mine/pair#P2", two.group)
     assert one.labels == {"recording": "mine/pair", "person": "P1"}

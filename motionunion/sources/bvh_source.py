@@ -135,7 +135,7 @@ class BvhSource(ABC):
     def read(self, ref: ClipRef, options: ReadOptions) -> RawClip:
         """Read one file. Raises `SourceFormatError`, or `ClipError` where bones of a rigid skeleton change."""
         bvh = read_bvh(ref.path)
-        sites = _end_sites(ref.path)
+        sites = end_sites_of(ref.path)
         body = body_of(bvh.skeleton, sites)
         if body is None or body.joint_map.skeleton_id not in self.skeleton_ids:
             raise SourceFormatError(
@@ -215,7 +215,8 @@ def _skeleton_id(hierarchy: bytes) -> str | None:
     return None if body is None else body.joint_map.skeleton_id
 
 
-def _end_sites(path: Path) -> dict[str, Offset]:
+def end_sites_of(path: Path) -> dict[str, Offset]:
+    """Offset of the End Site of each joint that has one, in the file's unit."""
     with path.open("rb") as file:
         head = file.read(_LONG_HEAD)
     motion = _MOTION.search(head)

@@ -32,6 +32,8 @@ _LOST = 1e-3
 
 def low_pass(values: FloatArray, step: Fraction, count: int) -> Array:
     """The first `count` frames (S, ...) of values (T, ...) at every `step`-th frame, filtered; `step` is at least 1."""
+    if count == 0:
+        return np.empty((0, *np.shape(values)[1:]))
     flat = np.asarray(values, dtype=np.float64).reshape(len(values), -1)
     reach = _reach(step)
     padding = ((reach, reach), (0, 0))

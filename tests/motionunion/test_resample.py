@@ -132,6 +132,54 @@ def test_a_rate_that_is_none_is_refused(fps: float) -> None:
         joints_to_rate(np.zeros((5, 22, 3)), fps, 20)
 
 
+@pytest.mark.parametrize("fps", [10, 15, 19.97, 20, 20.001])
+def test_filtering_is_for_lower_rates_alone(clip_of: MakeClip, fps: float) -> None:
+    clip = clip_of(frames=40, fps=Fraction(fps))
+    np.testing.assert_array_equal(joints_at(clip, 20, mode="filtered"), joints_at(clip, 20, mode="compat"))
+
+
+@pytest.mark.parametrize("fps", [25, Fraction(30000, 1001), 60, 100, 120])
+def test_no_bone_bends_by_filtering_where_there_are_rotations(clip_of: MakeClip, fps: Fraction) -> None:
+    clip = clip_of(frames=200, fps=Fraction(fps), offsets_22x3=np.ones((22, 3), dtype=np.float32))
+    joints = joints_at(clip, 20, mode="filtered")
+    bones = joints[:, 1:] - joints[:, list(SMPL22_PARENTS[1:])]
+    np.testing.assert_allclose(np.linalg.norm(bones, axis=-1), np.sqrt(3), rtol=1e-9)
+    np.testing.assert_allclose(joints[0], posed(clip)[0], atol=1e-6)
+
+
+def test_filtering_keeps_what_is_slow(clip_of: MakeClip) -> None:
+    time = np.arange(601)[:, None] / 120
+    clip = clip_of(
+        frames=601, fps=Fraction(120),
+        rotvecs_T22x3=np.repeat(0.3 * np.sin(2 * time)[:, None] * np.array([1.0, 0.5, -0.2]), 22, axis=1).astype("f4"),
+        root_T3=(np.sin(time) * [1.0, 0.1, 2.0]).astype("f4"),
+    )  # fmt: skip
+    # The ends lack what lies beyond them.
+    np.testing.assert_allclose(
+        joints_at(clip, 20, mode="filtered")[8:-8], joints_at(clip, 20, mode="compat")[8:-8], atol=1e-4
+    )
+
+
+@pytest.mark.parametrize(("fps", "stride"), [(30, 1), (50, 2), (59.9999886, 2), (60, 3), (90, 4), (250, 12)])
+def test_the_published_stride_takes_every_nth_frame_whatever_rate_that_leaves(
+    clip_of: MakeClip, fps: float, stride: int
+) -> None:
+    clip = clip_of(frames=100, fps=Fraction(fps))
+    np.testing.assert_array_equal(joints_at(clip, 20, mode="stride"), posed(clip)[::stride])
+
+
+def test_the_published_stride_goes_by_the_rate_that_the_file_states_to_all_its_digits(clip_of: MakeClip) -> None:
+    clip = clip_of(frames=100, fps=Fraction(60), labels={"stated_fps": "59.9999886"})
+    np.testing.assert_array_equal(joints_at(clip, 20, mode="stride"), posed(clip)[::2])
+    np.testing.assert_array_equal(joints_at(clip, 20, mode="compat"), posed(clip)[::3])
+
+
+def test_the_published_stride_cannot_make_frames(clip_of: MakeClip) -> None:
+    with pytest.raises(ClipError, match="cannot make more") as caught:
+        joints_at(clip_of(frames=40, fps=Fraction(15)), 20, mode="stride")
+    assert caught.value.reason == "too_slow"
+
+
 def test_an_unknown_rule_is_refused(clip_of: MakeClip) -> None:
     with pytest.raises(UsageError, match="compat"):
         joints_at(clip_of(), 20, mode="nearest")

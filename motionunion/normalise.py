@@ -9,6 +9,7 @@ Shapes: T frames, J joints of the source.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +20,9 @@ from motionunion.clip import SYNTHETIC, SYNTHETIC_LICENCE, Clip, RawClip
 from motionunion.digest import canonical_json, sha256_file, sha256_hex
 from motionunion.errors import ClipError
 from motionunion.formats.frame_rate import FASTEST_HZ
+from motionunion.frame_rate_check import suspect_rate
 from motionunion.joint_map import JointMap
+from motionunion.oddities import oddities
 from motionunion.plausibility import implausibilities
 from motionunion.rest_pose import align, largest_error_m, pose_file
 from motionunion.skeleton import Skeleton
@@ -27,7 +30,7 @@ from motionunion.world_frame import WorldFrame, joint_map_of, right_handed, smpl
 
 FloatArray = npt.NDArray[np.float64]
 
-VERSION = 1
+VERSION = 2
 """Raised whenever the same file would give other values here; readers have versions of their own."""
 
 
@@ -83,8 +86,8 @@ def _joints_only(raw: RawClip, frame: WorldFrame, frames: int, valid: tuple[int,
     joints = rotation.rotate(frame.turn, smpl22_joints(raw) * frame.unit_m)
     joint_map = joint_map_of(raw)
     mask = {} if joint_map is None else {"joint_mask": joint_map.joint_mask}
-    flags = _judge(raw, joints, None, valid)
-    return _clip(raw, frame, frames, valid, flags, joints_T22x3=_float32(raw, "joints", joints), **mask)
+    judged = _judge(raw, joints, valid, mask=None if joint_map is None else joint_map.joint_mask)
+    return _clip(raw, frame, frames, valid, judged, joints_T22x3=_float32(raw, "joints", joints), **mask)
 
 
 def _smpl(raw: RawClip, frame: WorldFrame, frames: int, valid: tuple[int, int]) -> Clip:
@@ -96,7 +99,7 @@ def _smpl(raw: RawClip, frame: WorldFrame, frames: int, valid: tuple[int, int]) 
         frame,
         frames,
         valid,
-        _judge(raw, joints, offsets, valid),
+        _judge(raw, joints, valid, offsets=offsets, quats=quats),
         rotvecs_T22x3=rotation.to_rotvec(quats).astype(np.float32),
         root_T3=_float32(raw, "root", root),
         offsets_22x3=_float32(raw, "offsets", offsets),
@@ -107,7 +110,13 @@ def _mapped(raw: RawClip, joint_map: JointMap, frame: WorldFrame, frames: int, v
     quats, root = _turned(raw, frame)
     skeleton = Skeleton(raw.skeleton.names, raw.skeleton.parents, raw.skeleton.offsets_J3 * frame.unit_m)
     aligned = align(skeleton, joint_map, *pose_file(skeleton, quats, root))
-    flags = _judge(raw, aligned.joints_T22x3, aligned.offsets_22x3, valid)
+    judged = _judge(
+        raw,
+        aligned.joints_T22x3,
+        valid,
+        offsets=aligned.offsets_22x3,
+        quats=aligned.quats_T22x4,
+    )
     rotvecs = rotation.to_rotvec(aligned.quats_T22x4).astype(np.float32)
     offsets = aligned.offsets_22x3.astype(np.float32)
     return _clip(
@@ -115,7 +124,7 @@ def _mapped(raw: RawClip, joint_map: JointMap, frame: WorldFrame, frames: int, v
         frame,
         frames,
         valid,
-        flags,
+        judged,
         rotvecs_T22x3=rotvecs,
         root_T3=aligned.root_T3.astype(np.float32),
         offsets_22x3=offsets,
@@ -132,17 +141,32 @@ def _turned(raw: RawClip, frame: WorldFrame) -> tuple[FloatArray, FloatArray]:
 
 
 def _judge(
-    raw: RawClip, joints_T22x3: FloatArray, offsets_22x3: FloatArray | None, valid: tuple[int, int]
-) -> tuple[str, ...]:
-    found = implausibilities(joints_T22x3[valid[0] : valid[1]], offsets_22x3)
+    raw: RawClip,
+    joints_T22x3: FloatArray,
+    valid: tuple[int, int],
+    *,
+    offsets: FloatArray | None = None,
+    quats: FloatArray | None = None,
+    mask: npt.NDArray[np.bool_] | None = None,
+) -> dict[str, Any]:
+    """Flags and labels that follow from the motion itself. Raises `ClipError` for what cannot be a person's."""
+    joints, fps = joints_T22x3[valid[0] : valid[1]], float(raw.fps)
+    found = implausibilities(joints, offsets, fps)
     if found and raw.shipped is None:
         reason, problem = next(iter(found.items()))
         raise ClipError(f"{raw.ref.path}: {problem}", reason=reason)
-    return tuple(found)
+    turns = None if quats is None else quats[valid[0] : valid[1]]
+    hands = None if raw.hands_T90 is None else raw.hands_T90[valid[0] : valid[1]]
+    flags = [*raw.flags, *found, *oddities(joints, fps, quats_T22x4=turns, hands_T90=hands, joint_mask=mask)]
+    labels = dict(raw.labels)
+    if not found and (rate := suspect_rate(joints, fps)) is not None:
+        flags.append("fps_suspect")
+        labels |= {"fps_estimate": f"{rate.fps:.3g}", "fps_evidence": rate.evidence}
+    return {"flags": tuple(dict.fromkeys(flags)), "labels": labels}
 
 
 def _clip(
-    raw: RawClip, frame: WorldFrame, frames: int, valid: tuple[int, int], flags: tuple[str, ...], **values: object
+    raw: RawClip, frame: WorldFrame, frames: int, valid: tuple[int, int], judged: dict[str, Any], **values: object
 ) -> Clip:
     ref = raw.ref
     return Clip(
@@ -161,9 +185,8 @@ def _clip(
         hands_T90=None if raw.hands_T90 is None else _float32(raw, "hands", raw.hands_T90),
         face={name: _float32(raw, name, track) for name, track in raw.face.items()},
         shipped=raw.shipped,
-        labels=dict(raw.labels),
-        flags=(*raw.flags, *(flag for flag in flags if flag not in raw.flags)),
         provenance=_provenance(raw, frame),
+        **judged,
         **values,  # type: ignore[arg-type]
     )
 

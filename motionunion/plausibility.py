@@ -1,7 +1,8 @@
 """Whether a motion can be a human's in the stated unit and axes. Generous on purpose: only contradictions are found.
 
 Sitting, lying, falling, crawling, standing on the hands for a while are motion, so nothing is asked of the height of the
-pelvis; the unit is judged by the thigh, which no pose changes.
+pelvis alone. The unit is judged by the thigh, which no pose changes, and by how fast the body travels; the axis by a body
+that walks, upright, along another one, which no lying person does.
 
 Shapes: T frames; joints in SMPL-22 order, metres, +Y up.
 """
@@ -11,34 +12,53 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from motionunion.skeleton import SMPL22_NAMES
+from motionunion.measure import (
+    AXES,
+    THIGH_M,
+    axis_name,
+    facing,
+    joint,
+    leg_length,
+    lowest_foot,
+    measured_unit_m,
+    thigh_length,
+    upright_direction,
+)
 
 FloatArray = npt.NDArray[np.float64]
-
-THIGH_M = (0.3, 0.55)
-"""Shortest and longest thigh that passes for a person's: adults have about 0.36 to 0.48 m, children less."""
 
 FARTHEST_M = 10_000.0
 """How far from the origin a body may be: beyond it float32 cannot hold a position to the millimetre."""
 
+FASTEST_MEDIAN_M_PER_S = 12.0
+"""A pelvis that is faster than any sprinter for half of the clip: its path is in another unit than its body."""
+
 _UPSIDE_DOWN_M = 0.5
 _ALWAYS = 0.98
 _SELDOM = 0.2
+_COS_UPRIGHT = np.cos(np.deg2rad(35))
+_MOSTLY = 0.9
+_FLOOR_M = (
+    0.12  # how close to zero the feet of one who stands still must keep, along an axis that is not the stated one
+)
 
 
-def implausibilities(joints_T22x3: FloatArray, offsets_22x3: FloatArray | None = None) -> dict[str, str]:
+def implausibilities(
+    joints_T22x3: FloatArray, offsets_22x3: FloatArray | None = None, fps: float | None = None
+) -> dict[str, str]:
     """Reasons (short words) and explanations why this cannot be a person; empty where it can.
 
     Args:
         joints_T22x3: World positions, at least one frame.
         offsets_22x3: Rest offsets, where the clip has rotations; they decide over left and right without regard to the pose.
+        fps: Frames per second; without it nothing is asked about speed.
     """
     found: dict[str, str] = {}
     thigh_m = _thigh_m(joints_T22x3, offsets_22x3)
     if not THIGH_M[0] <= thigh_m <= THIGH_M[1]:
         found["implausible_size"] = (
-            f"the thigh is {thigh_m:.3g} m long, a person's is {THIGH_M[0]} to {THIGH_M[1]} m: the file is in another unit, "
-            "or not of a person"
+            f"the thigh is {thigh_m:.3g} m long, a person's is {THIGH_M[0]} to {THIGH_M[1]} m: "
+            f"{_better_unit(joints_T22x3)}"
         )
     elif _is_mirrored(joints_T22x3, offsets_22x3):
         found["left_right_exchanged"] = (
@@ -49,38 +69,102 @@ def implausibilities(joints_T22x3: FloatArray, offsets_22x3: FloatArray | None =
         found["upside_down"] = (
             f"the head is more than {_UPSIDE_DOWN_M} m below the feet in nearly every frame: another axis points up"
         )
+    elif (contradiction := _walks_along_another_axis(joints_T22x3)) is not None:
+        found["axis_disagrees"] = contradiction
     farthest_m = float(np.abs(joints_T22x3).max())
+    speed = 0.0 if fps is None else _travelling_speed(joints_T22x3, fps)
     if farthest_m > FARTHEST_M:
         found["implausible_place"] = (
             f"the body is {farthest_m:.3g} m from the origin, more than {FARTHEST_M:,.0f}: the path is in another unit, or "
             "its numbers are damaged"
         )
+    elif speed > FASTEST_MEDIAN_M_PER_S and "implausible_size" not in found:
+        found["unit_disagrees"] = (
+            f"the pelvis moves at {speed:.3g} m/s in half of the frames, though the body is a person's: the path is in another "
+            "unit than the bones, or the frame rate is wrong"
+        )
     return found
 
 
-def _joint(joints: FloatArray, name: str) -> FloatArray:
-    values: FloatArray = joints[..., SMPL22_NAMES.index(name), :]
-    return values
+def _better_unit(joints: FloatArray) -> str:
+    unit_m, confidence, _ = measured_unit_m(joints)
+    if confidence < 0.5:
+        return "the file is in another unit, or not of a person"
+    return f"one unit of length is more likely {unit_m:.4g} times what is stated"
 
 
 def _thigh_m(joints: FloatArray, offsets: FloatArray | None) -> float:
-    sides = ("left", "right")
-    if offsets is not None:
-        return float(np.mean([np.linalg.norm(_joint(offsets, f"{side}_knee")) for side in sides]))
-    bones = [_joint(joints, f"{side}_knee") - _joint(joints, f"{side}_hip") for side in sides]
-    return float(np.mean([np.median(np.linalg.norm(bone, axis=-1)) for bone in bones]))
+    if offsets is None:
+        return thigh_length(joints)
+    return float(np.mean([np.linalg.norm(joint(offsets, f"{side}_knee")) for side in ("left", "right")]))
 
 
 def _is_mirrored(joints: FloatArray, offsets: FloatArray | None) -> bool:
     if offsets is not None:
-        return bool(_joint(offsets, "left_hip")[0] <= _joint(offsets, "right_hip")[0])
-    up = _joint(joints, "neck") - _joint(joints, "pelvis")
-    feet = [_joint(joints, f"{side}_foot") - _joint(joints, f"{side}_ankle") for side in ("left", "right")]
+        return bool(joint(offsets, "left_hip")[0] <= joint(offsets, "right_hip")[0])
+    up = joint(joints, "neck") - joint(joints, "pelvis")
+    feet = [joint(joints, f"{side}_foot") - joint(joints, f"{side}_ankle") for side in ("left", "right")]
     leftwards = np.cross(up, feet[0] + feet[1])
-    to_left = np.einsum("tc,tc->t", leftwards, _joint(joints, "left_hip") - _joint(joints, "right_hip"))
+    to_left = np.einsum("tc,tc->t", leftwards, joint(joints, "left_hip") - joint(joints, "right_hip"))
     return bool((to_left > 0).mean() < _SELDOM)
 
 
 def _is_upside_down(joints: FloatArray) -> bool:
-    ankles = (_joint(joints, "left_ankle") + _joint(joints, "right_ankle"))[:, 1] / 2
-    return bool((_joint(joints, "head")[:, 1] < ankles - _UPSIDE_DOWN_M).mean() >= _ALWAYS)
+    ankles = (joint(joints, "left_ankle") + joint(joints, "right_ankle"))[:, 1] / 2
+    return bool((joint(joints, "head")[:, 1] < ankles - _UPSIDE_DOWN_M).mean() >= _ALWAYS)
+
+
+def _travelling_speed(joints: FloatArray, fps: float) -> float:
+    """Median speed of the pelvis, m/s, where its path is one: what leaps from frame to frame goes nowhere, and gives 0."""
+    if len(joints) < 3:
+        return 0.0
+    steps = np.diff(joints[:, 0], axis=0)
+    step = float(np.median(np.linalg.norm(steps, axis=-1)))
+    change = float(np.median(np.linalg.norm(np.diff(steps, axis=0), axis=-1)))
+    return step * fps if change < step / 2 else 0.0
+
+
+def _walks_along_another_axis(joints: FloatArray) -> str | None:
+    """What shows that another axis than +Y points up; None where nothing does.
+
+    A body that lies along an axis looks like one that stands along it. But nobody who lies glides a leg's length to where
+    the front of the body points, or climbs more than a leg's length sideways; and nobody who lies, and not on a floor at zero,
+    keeps the soles at zero along the body's own axis.
+    """
+    upright = upright_direction(joints)
+    name = axis_name(upright.mean(axis=0))
+    axis = np.array(AXES[name])
+    if axis[1] > 0 or (upright @ axis > _COS_UPRIGHT).mean() < _MOSTLY:
+        return None
+    leg = leg_length(joints)
+    path = joints[:, 0]
+    if np.ptp(path @ axis) > 0.75 * leg:
+        return None
+    stands = f"the body stands along {_in_words(name)} in the store's axes, not along +Y"
+    sideways = path * (axis == 0)
+    if np.linalg.norm(np.ptp(sideways, axis=0)) > 1.2 * leg:
+        forwards = _forwards(joints, sideways, name)
+        if forwards > 0.7:
+            return f"{stands}, and walks the way it faces: another axis of the file points up than is stated"
+        if np.ptp(path[:, 1]) > 1.5 * leg:
+            return f"{stands}, and moves {np.ptp(path[:, 1]):.2g} m up or down: another axis of the file points up"
+    soles = lowest_foot(joints, axis)
+    on_the_floor = np.abs(np.percentile(soles, [2, 98])).max() < _FLOOR_M
+    lies_on_it = abs(float(np.median(joints[..., 1].min(axis=1)))) < 2 * _FLOOR_M
+    if on_the_floor and not lies_on_it:
+        return f"{stands}, with the soles at zero: another axis of the file points up than is stated"
+    return None
+
+
+def _forwards(joints: FloatArray, sideways_T3: FloatArray, up: str) -> float:
+    """Median cosine between where the body goes and where it faces, over the frames in which it goes anywhere."""
+    lag = max(1, len(joints) // 20)
+    moved = sideways_T3[lag:] - sideways_T3[:-lag]
+    length = np.linalg.norm(moved, axis=-1)
+    moving = length > 0.5 * length.max()
+    along = np.einsum("tc,tc->t", moved, facing(joints, up)[:-lag])
+    return float(np.median(along[moving] / length[moving]))
+
+
+def _in_words(axis: str) -> str:
+    return axis.upper() if axis.startswith("-") else f"+{axis.upper()}"

@@ -30,8 +30,10 @@ def ref(tmp_path: Path) -> ClipRef:
 
 
 def motion(seed: int = 0) -> tuple[FloatArray, FloatArray]:
+    """A body that turns its joints a little and walks on."""
     rng = np.random.default_rng(seed)
-    return rotation.from_rotvec(rng.normal(0, 0.2, (FRAMES, 22, 3))), rng.normal(0, 1, (FRAMES, 3))
+    rotvecs = rng.normal(0, 0.2, (22, 3)) + rng.normal(0, 0.01, (FRAMES, 22, 3))
+    return rotation.from_rotvec(rotvecs), rng.normal(0, 1, 3) + np.linspace(0, 0.1, FRAMES)[:, None]
 
 
 @pytest.fixture
@@ -42,7 +44,7 @@ def with_rotations(ref: ClipRef) -> RawClip:
     skeleton = Skeleton(SMPL22_NAMES, SMPL22_PARENTS, TEMPLATE.offsets_22x3)
     return RawClip(
         ref=ref, fps=Fraction(120), up="z", unit_m=1.0, skeleton=skeleton, skeleton_id="smpl22", body="template",
-        quats_TJ4=quats, root_T3=root, hands_T90=np.ones((FRAMES, 90)), betas=np.arange(16.0), gender="male",
+        quats_TJ4=quats, root_T3=root, hands_T90=np.linspace(0, 1, FRAMES * 90).reshape(FRAMES, 90), betas=np.arange(16.0), gender="male",
         face={"jaw": np.ones((FRAMES, 3))}, flags=("known_bad",), labels={"content": "walk"},
     )  # fmt: skip
 
@@ -200,3 +202,49 @@ def test_a_clip_with_both_or_neither_kind_of_motion_is_a_mistake_of_ours(with_jo
         normalise(replace(with_joints, joints_TJ3=None))
     with pytest.raises(ValueError, match="either rotations or joints"):
         normalise(replace(with_joints, quats_TJ4=motion()[0]))
+
+
+def test_a_stated_axis_that_the_motion_contradicts_is_refused(with_joints: RawClip) -> None:
+    joints = with_joints.joints_TJ3
+    assert joints is not None
+    walk = joints - joints[:, :1] + np.linspace(0, 1.5, FRAMES)[:, None, None] * [0, 0, 1]
+    z_up = np.stack([walk[..., 0], -walk[..., 2], walk[..., 1]], axis=-1)
+    assert normalise(replace(with_joints, joints_TJ3=z_up, up="z")).flags == ()
+    with pytest.raises(ClipError, match="walks the way it faces") as caught:
+        normalise(replace(with_joints, joints_TJ3=z_up, up="y"))
+    assert caught.value.reason == "axis_disagrees"
+
+
+def test_a_path_in_another_unit_than_the_body_is_refused(with_rotations: RawClip) -> None:
+    root = with_rotations.root_T3
+    assert root is not None
+    with pytest.raises(ClipError, match="the path is in another unit than the bones") as caught:
+        normalise(replace(with_rotations, root_T3=root * 94))
+    assert caught.value.reason == "unit_disagrees"
+
+
+def test_what_is_odd_within_the_valid_frames_becomes_a_flag(with_rotations: RawClip) -> None:
+    root = with_rotations.root_T3
+    assert root is not None
+    leaping = root.copy()
+    leaping[:3] += 1.0
+    odd = replace(with_rotations, root_T3=leaping, hands_T90=np.ones((FRAMES, 90)))
+    assert normalise(odd).flags == ("known_bad", "fast_root", "fast_joint", "frozen_hands")
+    assert normalise(replace(odd, valid=(3, FRAMES))).flags == ("known_bad", "frozen_hands")
+
+
+def test_a_frame_rate_that_jumps_contradict_is_flagged_and_kept(with_joints: RawClip) -> None:
+    time = np.arange(360) / 60
+    since = time % 2 - 1
+    up = np.where((since > 0) & (since < 0.5), 9.81 / 2 * since * (0.5 - since), 0.0)
+    joints = forward_kinematics(
+        np.stack([0 * time, 0.93 + up, 0 * time], axis=-1), np.tile([1.0, 0, 0, 0], (360, 22, 1)),
+        TEMPLATE.offsets_22x3, SMPL22_PARENTS,
+    )  # fmt: skip
+    clip = normalise(replace(with_joints, joints_TJ3=joints, fps=Fraction(120), labels={"content": "jump"}))
+    assert clip.fps == 120
+    assert clip.flags == ("fps_suspect",)
+    assert clip.labels["content"] == "jump"
+    assert 57 < float(clip.labels["fps_estimate"]) < 63
+    assert clip.labels["fps_evidence"] == "free fall, 3 jumps"
+    assert normalise(replace(with_joints, joints_TJ3=joints, fps=Fraction(60))).flags == ()

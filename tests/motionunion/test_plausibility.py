@@ -65,3 +65,84 @@ def test_a_body_on_its_head_all_the_time_means_another_up_axis() -> None:
 )
 def test_a_body_far_beyond_any_room_is_no_motion(away_m: float, found: list[str]) -> None:
     assert list(implausibilities(body([0, 0, 0]) + np.array([away_m, 0, 0]), OFFSETS)) == found
+
+
+def walking(turn: list[float], frames: int = 60, along: tuple[float, float, float] = (0, 0, 2)) -> FloatArray:
+    """A body that strides from the origin to `along`, then all of it turned."""
+    phase = np.linspace(0, 1, frames)
+    rotvecs = np.zeros((frames, 22, 3))
+    rotvecs[:, 1, 0] = 0.4 * np.sin(3 * np.pi * phase)
+    rotvecs[:, 2, 0] = -rotvecs[:, 1, 0]
+    root = np.array([0.0, 0.93, 0.0]) + phase[:, None] * along
+    joints = forward_kinematics(root, rotation.from_rotvec(rotvecs), OFFSETS, SMPL22_PARENTS)
+    return rotation.rotate(rotation.from_rotvec(turn), joints)
+
+
+WRONG_AXES = {"z": [np.pi / 2, 0, 0], "-z": [-np.pi / 2, 0, 0], "x": [0, 0, -np.pi / 2], "-x": [0, 0, np.pi / 2]}
+
+
+@pytest.mark.parametrize("axis", list(WRONG_AXES))
+@pytest.mark.parametrize("yaw", [0.0, 1.6, 3.1])
+def test_a_body_that_walks_along_another_axis_contradicts_the_stated_one(axis: str, yaw: float) -> None:
+    joints = rotation.rotate(rotation.from_rotvec(WRONG_AXES[axis]), walking([0, yaw, 0]))
+    found = implausibilities(joints)
+    assert list(found) == ["axis_disagrees"]
+    assert "walks the way it faces" in found["axis_disagrees"]
+
+
+@pytest.mark.parametrize(
+    ("axis", "shown_by"),
+    [("x", "m up or down"), ("-x", "m up or down"), ("z", "soles at zero"), ("-z", "soles at zero")],
+)
+def test_a_body_that_walks_sideways_contradicts_it_by_its_height_or_its_soles(axis: str, shown_by: str) -> None:
+    joints = rotation.rotate(rotation.from_rotvec(WRONG_AXES[axis]), walking([0, 0, 0], along=(2, 0, 0)))
+    assert shown_by in implausibilities(joints)["axis_disagrees"]
+
+
+@pytest.mark.parametrize("axis", list(WRONG_AXES))
+def test_standing_with_the_soles_at_zero_of_another_axis_contradicts_it(axis: str) -> None:
+    standing = walking([0, 0, 0], along=(0, 0, 0))
+    standing[..., 1] -= standing[..., 1].min()
+    joints = rotation.rotate(rotation.from_rotvec(WRONG_AXES[axis]), standing)
+    apart = joints - np.array([0, 1.0, 0])  # not lying on a floor at zero
+    assert list(implausibilities(apart)) == ["axis_disagrees"]
+    assert implausibilities(joints - joints[:, :1]) == {}  # about the origin nothing can be said
+
+
+@pytest.mark.parametrize(
+    "moving",
+    [
+        "crawls", "rolls", "is dragged by the feet", "sleeps", "swims", "climbs",
+    ],
+)  # fmt: skip
+def test_what_people_do_lying_is_motion(moving: str) -> None:
+    lying = walking([-np.pi / 2, 0, 0], along=(0, 0, 0))  # on the back, head towards -Z
+    lying -= lying[:1, :1]
+    phase = np.linspace(0, 1, len(lying))[:, None, None]
+    if moving == "rolls":
+        turns = rotation.from_rotvec(phase[:, 0] * [0, 0, 12.0])
+        lying = rotation.rotate(turns[:, None], lying) + phase * [-2.5, 0, 0]
+    elif moving == "climbs":
+        lying = walking([0, 0, 0], along=(0, 3, 0.2))
+    else:
+        ways = {"crawls": [0, 0, 2], "is dragged by the feet": [0, 0, -3], "sleeps": [0, 0, 0], "swims": [0, 0.3, 5]}
+        lying = lying + phase * ways[moving]
+    assert implausibilities(lying + np.array([0, 0.12, 0]), fps=30) == {}
+
+
+@pytest.mark.parametrize(("scale", "found"), [(1.0, []), (94.0, ["unit_disagrees"]), (100.0, ["unit_disagrees"])])
+def test_a_path_that_no_sprinter_could_run_is_in_another_unit(scale: float, found: list[str]) -> None:
+    joints = walking([0, 0, 0])
+    path = joints[:, :1] * np.array([1.0, 0, 1.0])
+    assert list(implausibilities(joints + (scale - 1) * path, fps=30)) == found
+
+
+def test_a_body_that_leaps_from_frame_to_frame_has_no_path_whose_unit_could_be_wrong() -> None:
+    joints = body([0, 0, 0], 50)
+    leaps = np.random.default_rng(1).normal(0, 1, (50, 1, 3))
+    assert implausibilities(joints + leaps, fps=120) == {}
+
+
+def test_a_size_that_another_unit_explains_names_it() -> None:
+    assert "0.01 times" in implausibilities(walking([0, 0, 0]) * 100)["implausible_size"]
+    assert "or not of a person" in implausibilities(walking([0, 0, 0]) * 2)["implausible_size"]

@@ -14,6 +14,7 @@ from motionunion.sources.cmu_bvh import Cmu3dsMax, CmuCgspeed, CmuDaz
 from motionunion.sources.egobody import EgoBody
 from motionunion.sources.grab import Grab
 from motionunion.sources.humanact12 import HumanAct12
+from motionunion.sources.humanik_z_up import HumanIkZUp
 from motionunion.sources.humanml3d import HumanML3D
 from motionunion.sources.humman import HuMMan
 from motionunion.sources.joint_arrays import JointArrays
@@ -25,7 +26,6 @@ from motionunion.sources.perception_neuron import PerceptionNeuron
 from motionunion.sources.smpl_bvh import SmplBvh
 from motionunion.sources.smpl_fits import SmplFits
 from motionunion.sources.style100 import Style100
-from motionunion.sources.vicon import Vicon
 from motionunion.sources.xia_style import XiaStyle
 from motionunion.sources.xsens import Xsens
 
@@ -55,7 +55,7 @@ _READERS: tuple[Source, ...] = (
     MocapNet(),
     Mixamo(),
     Xsens(),
-    Vicon(),
+    HumanIkZUp(),
     AnimatedDrawings(),
     SmplBvh(),
     PerceptionNeuron(),

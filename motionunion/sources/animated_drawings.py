@@ -15,5 +15,5 @@ class AnimatedDrawings(BvhExporter):
     """
 
     name = "animated_drawings"
-    skeleton_ids = ("vicon_hand_end",)
+    skeleton_ids = ("fair1",)
     flags = ("unit_estimated",)

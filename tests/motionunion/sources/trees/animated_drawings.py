@@ -37,4 +37,4 @@ LeftToeBase LeftFoot
 
 def write(root: Path, walk: Callable[..., Any]) -> None:
     for seed, name in enumerate(("dab", "zombie")):
-        walk(30, seed=seed).write_bvh(root / f"{name}.bvh", "vicon_hand_end", TREE, fps=30, unit_m=0.0423, order="XYZ")
+        walk(30, seed=seed).write_bvh(root / f"{name}.bvh", "fair1", TREE, fps=30, unit_m=0.0423, order="XYZ")

@@ -1,4 +1,4 @@
-"""Vicon: Z up, inches."""
+"""HumanIK: Z up, inches."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -34,4 +34,4 @@ LeftToeBase LeftFoot
 
 def write(root: Path, walk: Callable[..., Any]) -> None:
     for seed, name in enumerate(("walk", "stroll")):
-        walk(30, seed=seed).write_bvh(root / f"{name}.bvh", "vicon_neck1", TREE, fps=30, unit_m=0.0254, order="XZY")
+        walk(30, seed=seed).write_bvh(root / f"{name}.bvh", "humanik_z_up", TREE, fps=30, unit_m=0.0254, order="XZY")

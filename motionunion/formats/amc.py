@@ -22,7 +22,8 @@ from motionunion.errors import SourceFormatError
 from motionunion.formats.asf import Asf
 from motionunion.formats.text_numbers import NotANumberError, Words
 
-_BLOCK_BYTES = 256 << 10
+_BLOCK_BYTES = 128 << 10
+_MOST_BYTES_A_WORD = 64
 _KEYWORDS = {b":FULLY-SPECIFIED", b":DEGREES", b":RADIANS", b":SAMPLES-PER-SECOND"}
 
 
@@ -88,7 +89,9 @@ class _Layout:
     """Where things stand among the words of a frame; every frame of a file has its first one's layout."""
 
     words: int
-    names: tuple[tuple[int, bytes], ...]
+    names: tuple[bytes, ...]
+    columns: npt.NDArray[np.int64]
+    """Columns of the names."""
     values: npt.NDArray[np.int64]
     """Columns of the values, joint after joint in the skeleton's order."""
 
@@ -146,65 +149,65 @@ class _Reader:
         dofs = dict(zip(self.asf.skeleton.names, self.asf.dofs, strict=True))
         waiting = {name.encode() for name, own in dofs.items() if own}
         most = 1 + sum(1 + len(own) for own in dofs.values())
-        words = self.data[position : position + 64 * most + 4096].split(None, most)[:most]
-        if not words[0].isdigit():
-            self.fail(f"expected a frame's number, found {_quoted(words[0])}", position, "not_amc")
+        words = Words(self.data[position : position + _MOST_BYTES_A_WORD * most])
+        if not words.text(0).isdigit():
+            self.fail(f"expected a frame's number, found {_quoted(words.text(0))}", position, "not_amc")
         columns: dict[str, range] = {}
-        names: list[tuple[int, bytes]] = []
+        names: dict[bytes, int] = {}
         column = 1
         while waiting:
             if column >= len(words):
                 self.fail("the file ends within its first frame: copy it again", len(self.data), "truncated")
-            word = words[column]
+            word = words.text(column)
             if word not in waiting:
                 missing = ", ".join(sorted(name.decode() for name in waiting)[:3])
                 self.fail(
-                    f"{_quoted(word)} in the first frame is none of the bones that the skeleton has left ({missing}): this is "
-                    "another skeleton's motion",
-                    position,
+                    f"{_quoted(word)} where the skeleton has one of {missing}: this is another skeleton's motion, or a bone has "
+                    "more or fewer values than its `dof`",
+                    position + words.offset(column),
                     "wrong_skeleton",
                 )
             waiting.remove(word)
             name = word.decode()
-            names.append((column, word))
+            names[word] = column
             columns[name] = range(column + 1, column + 1 + len(dofs[name]))
             column += 1 + len(dofs[name])
         if len(words) < column:
             self.fail("the file ends within its first frame: copy it again", len(self.data), "truncated")
         values = [k for name in self.asf.skeleton.names for k in columns.get(name, ())]
-        return _Layout(column, tuple(names), np.array(values))
+        return _Layout(column, tuple(names), np.array([*names.values()]), np.array(values))
 
     def _frames(self, position: int, layout: _Layout) -> Iterator[npt.NDArray[np.float64]]:
         """Values of some frames at a time, so that the memory for parsing does not grow with the file."""
-        number = None
-        wanted = _BLOCK_BYTES
+        number: float | None = None
+        size = _BLOCK_BYTES
         while position < len(self.data):
-            end = position + wanted
-            end = len(self.data) if end >= len(self.data) else self.data.find(b"\n", end) + 1 or len(self.data)
-            words = Words(self.data[position:end])
-            frames = len(words) // layout.words
+            last = position + size >= len(self.data)
+            words = Words(self.data[position : position + size])
+            # Where the block was cut, its last word may be half of one.
+            frames = (len(words) - (not last)) // layout.words
             if frames:
-                yield self._values(words, frames, layout, position, number)
-                number = float(words.numbers(np.array([(frames - 1) * layout.words]))[0])
+                values = self._values(words, frames, layout, position, number)
+                number = values[-1, 0]
+                yield values[:, 1:]
             left = frames * layout.words
-            if left == len(words):
-                position = end
-            elif end == len(self.data):
-                self.fail("the file ends within a frame: copy it again", len(self.data), "truncated")
-            else:
-                position += words.offset(left)
-                wanted = _BLOCK_BYTES if frames else 2 * wanted
+            if last:
+                if left < len(words):
+                    self.fail(
+                        "the last frame is shorter than the first: copy the file again", len(self.data), "truncated"
+                    )
+                return
+            position += words.offset(left) if len(words) else size
+            size = _BLOCK_BYTES if frames else 2 * size
 
     def _values(
         self, words: Words, frames: int, layout: _Layout, position: int, number: float | None
     ) -> npt.NDArray[np.float64]:
-        firsts = np.arange(frames) * layout.words
-        wrong = len(words)
-        for column, name in layout.names:
-            same = words.equal(firsts + column, name)
-            if not same.all():
-                wrong = min(wrong, int(firsts[np.argmin(same)]) + column)
-        wanted = np.concatenate([firsts[:, None], firsts[:, None] + layout.values], axis=1)
+        firsts = np.arange(frames)[:, None] * layout.words
+        same = words.equal(firsts + layout.columns, layout.names)
+        frame, bone = divmod(int(np.argmin(same)), len(layout.names))
+        wrong = len(words) if same.all() else int(firsts[frame, 0] + layout.columns[bone])
+        wanted = np.concatenate([firsts, firsts + layout.values], axis=1)
         try:
             values = words.numbers(wanted.ravel()).reshape(frames, -1)
         except NotANumberError as err:
@@ -212,7 +215,7 @@ class _Reader:
             if word < wrong:
                 self.fail(f"{_quoted(err.text)} is not a number", position + words.offset(word), "bad_value")
         if wrong < len(words):
-            expected = _quoted(dict(layout.names)[wrong % layout.words])
+            expected = _quoted(layout.names[bone])
             found = _quoted(words.text(wrong))
             self.fail(
                 f"expected {expected}, as in the first frame, found {found}",
@@ -224,13 +227,13 @@ class _Reader:
             frame = int(np.argmax(values[:, 0] != start + np.arange(frames)))
             self.fail(
                 f"frame {values[frame, 0]:g} follows frame {start + frame - 1:g}: frames are missing or out of order",
-                position + words.offset(int(firsts[frame])),
+                position + words.offset(int(firsts[frame, 0])),
                 "bad_value",
             )
         if not np.isfinite(values).all():
             place = int(wanted.ravel()[np.argmin(np.isfinite(values))])
             self.fail(f"value {_quoted(words.text(place))} is not finite", position + words.offset(place), "non_finite")
-        return values[:, 1:]
+        return values
 
 
 def _quoted(word: bytes) -> str:

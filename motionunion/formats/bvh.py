@@ -36,8 +36,10 @@ from motionunion.skeleton import Skeleton
 _MOTION = re.compile(rb"^[ \t]*MOTION[ \t\r]*$", re.MULTILINE)
 _FRAMES = re.compile(rb"\s*Frames[ \t]*:[ \t]*(\S*)[^\S\n]*(?:\n|$)", re.IGNORECASE)
 _FRAME_TIME = re.compile(rb"\s*Frame[ \t]+Time[ \t]*:[ \t]*(\S*)[^\S\n]*(?:\n|$)", re.IGNORECASE)
-_NAME = re.compile(rb"^[ \t]*(?:ROOT|JOINT)[ \t]+([^\r\n{]*?)[ \t]*(?:\{[^\r\n]*)?\r?$", re.MULTILINE)
-_BLOCK_BYTES = 128 << 10  # what the working arrays of a block take fits into a core's own cache
+_NAME = re.compile(rb"^[ \t]*+(?:ROOT|JOINT)[ \t]++([^\r\n{]*+)(?:\{[^\r\n]*+)?\r?$", re.MULTILINE)
+_BLOCK_BYTES = 128 << 10
+_MOST_BYTES_A_VALUE = 64
+_MOST_HIERARCHY_BYTES = 16 << 20
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -90,7 +92,7 @@ def joint_names(head: bytes) -> tuple[str, ...] | None:
     motion = _MOTION.search(head)
     if motion is None or not head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"HIERARCHY"):
         return None
-    return tuple(name.decode("utf-8", "replace") for name in _NAME.findall(head, 0, motion.start()))
+    return tuple(name.rstrip(b" \t").decode("utf-8", "replace") for name in _NAME.findall(head, 0, motion.start()))
 
 
 def read_bvh(path: Path) -> Bvh:
@@ -127,6 +129,8 @@ class _Reader:
         text = self._text(0, motion.start() if motion else min(len(self.data), 1 << 20))
         if text.split(None, 1)[:1] != ["HIERARCHY"]:
             self.fail("no HIERARCHY at the start: this is not a whole BVH file", 1, "not_bvh")
+        if len(text) > _MOST_HIERARCHY_BYTES:
+            self.fail(f"{len(text):,} characters before MOTION: no hierarchy is that long", 1, "bad_hierarchy")
         skeleton, channels = parse_hierarchy(self.path, text)
         if motion is None:
             self.fail("the file ends before its MOTION part: copy it again", self.line_at(len(self.data)), "truncated")
@@ -164,7 +168,7 @@ class _Reader:
         # What the header promises, or what the rest of the file has room for if that is less.
         room = min(declared, (len(self.data) - position) // (2 * width) + 1)
         values, rows = np.empty((room, width)), 0
-        for block in _blocks(self.data, position):
+        for block in self._blocks(position, width):
             words = Words(block)
             counts = words.per_line()
             filled = counts > 0
@@ -172,8 +176,8 @@ class _Reader:
             numbers = self._numbers(words, counts, line)
             wrong = np.flatnonzero(filled & (counts != width))
             if len(wrong):
-                self._refuse_row(line + int(wrong[0]), int(counts[wrong[0]]), width, block, position, declared)
-            found = np.count_nonzero(filled)
+                self._refuse_row(line + int(wrong[0]), int(counts[wrong[0]]), width)
+            found = int(np.count_nonzero(filled))
             if rows + found <= room:
                 values[rows : rows + found] = numbers.reshape(found, width)
             rows += found
@@ -189,8 +193,20 @@ class _Reader:
             self.fail("no frames", self.line_at(position), "no_frames")
         return values
 
-    def _refuse_row(self, line: int, found: int, width: int, block: bytes, position: int, declared: int) -> NoReturn:
-        last = len(self.data[position:].rstrip().split(b"\n")) + self.line_at(position) - 1
+    def _blocks(self, position: int, width: int) -> Iterator[bytes]:
+        """Whole lines, some at a time, so that the memory for parsing does not grow with the file."""
+        longest = _BLOCK_BYTES + _MOST_BYTES_A_VALUE * width
+        while position < len(self.data):
+            end = position + _BLOCK_BYTES
+            end = len(self.data) if end >= len(self.data) else self.data.find(b"\n", end) + 1 or len(self.data)
+            if end - position > longest:
+                line = self.line_at(position + _BLOCK_BYTES)
+                self.fail(f"a line far too long for {width} values: each frame must stand on one", line, "bad_value")
+            yield self.data[position:end]
+            position = end
+
+    def _refuse_row(self, line: int, found: int, width: int) -> NoReturn:
+        last = self.line_at(len(self.data.rstrip()))
         if found < width and line == last:
             self.fail(f"the file ends within a row ({found} of {width} values): copy it again", line, "truncated")
         self.fail(f"{found} values, expected {width} (one per channel of the hierarchy)", line, "bad_value")
@@ -213,12 +229,3 @@ class _Reader:
 
 def _quoted(word: bytes) -> str:
     return repr(word[:40].decode("utf-8", "replace"))
-
-
-def _blocks(data: bytes, position: int) -> Iterator[bytes]:
-    """Whole lines, some at a time, so that the memory for parsing does not grow with the file."""
-    while position < len(data):
-        end = position + _BLOCK_BYTES
-        end = len(data) if end >= len(data) else data.find(b"\n", end) + 1 or len(data)
-        yield data[position:end]
-        position = end

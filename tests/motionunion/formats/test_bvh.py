@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tracemalloc
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -395,3 +396,46 @@ def test_every_real_exporter_is_posed_as_scipy_poses_it() -> None:
         bvh = read_bvh(min(folder.glob("*.bvh"), key=lambda path: path.stat().st_size))
         few = Bvh(bvh.skeleton, bvh.channels, bvh.fps, bvh.values_TC[:2])
         np.testing.assert_allclose(posed(few), posed_one_joint_at_a_time(few), atol=1e-8, err_msg=folder.name)
+
+
+def test_joint_names_are_found_in_time_in_a_head_of_blanks() -> None:
+    head = b"HIERARCHY\nROOT Hips {\nJOINT" + b" " * 200_000 + b"\rX\nMOTION\n"
+    assert joint_names(head) == ("Hips",)
+
+
+def test_names_keep_their_inner_blanks_and_lose_the_outer_ones() -> None:
+    assert joint_names(b"HIERARCHY\r\nROOT \t Left  Arm \t{ OFFSET\r\nJOINT b \r\nMOTION\r\n") == ("Left  Arm", "b")
+
+
+def test_a_line_far_longer_than_its_values_is_refused_before_it_is_parsed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("motionunion.formats.bvh._BLOCK_BYTES", 1024)
+    text = as_text(ARM, ROWS)
+    with pytest.raises(SourceFormatError, match="far too long for 10 values") as caught:
+        read_bvh(write(tmp_path / "a.bvh", text.rstrip("\n") + " 1" * 2000 + "\n"))
+    assert (caught.value.reason, caught.value.line) == ("bad_value", text.count("\n"))
+
+
+def test_a_hierarchy_longer_than_any_is_refused_before_it_is_parsed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("motionunion.formats.bvh._MOST_HIERARCHY_BYTES", 4096)
+    with pytest.raises(SourceFormatError) as caught:
+        read_bvh(write(tmp_path / "a.bvh", as_text(ARM, ROWS).replace("MOTION", "\n" * 5000 + "MOTION")))
+    assert caught.value.reason == "bad_hierarchy"
+
+
+def test_a_short_row_is_refused_without_listing_the_lines_behind_it(tmp_path: Path) -> None:
+    text = as_text(ARM, ROWS) + "1\n" * 3_000_000
+    path = write(tmp_path / "a.bvh", text)
+    del text
+    tracemalloc.start()
+    try:
+        with pytest.raises(SourceFormatError) as caught:
+            read_bvh(path)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert caught.value.reason == "bad_value"
+    assert peak < 5 * path.stat().st_size

@@ -14,6 +14,7 @@ to within the camera's tilt (2 degrees in the file at hand).
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import replace
@@ -38,6 +39,7 @@ _SEQUENCE = re.compile(r"Date(?P<date>\d\d)_Sub(?P<subject>\d\d)_(?P<object>[a-z
 _HUMAN = frozenset({"poses", "betas", "trans", "frame_times"})
 _OBJECT = frozenset({"angles", "trans", "frame_times"})
 _TABLES = ("split.json", "info.json")
+_USUAL = (1, 10, 15, 24, 25, 30, 50, 60, 90, 120)
 _ROUNDED_S = 0.0011
 """How far a time printed to the millisecond may be from the frame it stands for, differences of two included."""
 
@@ -127,17 +129,28 @@ def frame_numbers(times: Array, frames: int, path: Path) -> tuple[Fraction, npt.
     steps = np.diff(seconds)
     if not np.isfinite(seconds).all() or (steps <= 0).any():
         raise SourceFormatError(path, "frame_times do not rise from frame to frame", reason="uneven_frames")
-    rate = max(round(1 / float(np.median(steps))), 1)
-    numbers = np.rint((seconds - seconds[0]) * rate).astype(np.int64)
-    off = np.abs(seconds - seconds[0] - numbers / rate)
+    rate, numbers, off = min(
+        ((rate, *_at_rate(seconds, rate)) for rate in _rates(float(np.median(steps)))),
+        key=lambda found: (found[2].max() > _ROUNDED_S, found[0] not in _USUAL, found[2].max()),
+    )
     if off.max() > _ROUNDED_S or (np.diff(numbers) < 1).any():
         raise SourceFormatError(
             path,
-            f"frame_times are not at {rate} frames a second, nor at any other whole number ({off.max() * 1000:.0f} ms off at "
+            f"frame_times are at no whole number of frames a second ({rate} is nearest, and {off.max() * 1000:.0f} ms off at "
             f"frame {int(off.argmax())})",
             reason="uneven_frames",
         )
     return Fraction(rate), numbers
+
+
+def _rates(step_s: float) -> range:
+    """Whole rates whose frames may lie so far apart, for what is printed to the millisecond."""
+    return range(max(math.floor(1 / (step_s + 1e-3)), 1), math.ceil(1 / max(step_s - 1e-3, 1e-3)) + 1)
+
+
+def _at_rate(seconds: npt.NDArray[np.float64], rate: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+    numbers = np.rint((seconds - seconds[0]) * rate).astype(np.int64)
+    return numbers, np.abs(seconds - seconds[0] - numbers / rate)
 
 
 def longest_run(numbers: npt.NDArray[np.int64]) -> tuple[int, int]:

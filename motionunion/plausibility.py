@@ -32,6 +32,7 @@ FARTHEST_M = 10_000.0
 
 FASTEST_MEDIAN_M_PER_S = 12.0
 """A pelvis that is faster than any sprinter for half of the clip: its path is in another unit than its body."""
+_FAR_ENOUGH_M = 10.0  # what it must cover at that, for a few frames prove nothing
 
 _UPSIDE_DOWN_M = 0.5
 _ALWAYS = 0.98
@@ -119,9 +120,10 @@ def _travelling_speed(joints: FloatArray, fps: float) -> float:
     if len(joints) < 3:
         return 0.0
     steps = np.diff(joints[:, 0], axis=0)
-    step = float(np.median(np.linalg.norm(steps, axis=-1)))
+    lengths = np.linalg.norm(steps, axis=-1)
+    step = float(np.median(lengths))
     change = float(np.median(np.linalg.norm(np.diff(steps, axis=0), axis=-1)))
-    return step * fps if change < step / 2 else 0.0
+    return step * fps if change < step / 2 and lengths.sum() > _FAR_ENOUGH_M else 0.0
 
 
 def _walks_along_another_axis(joints: FloatArray) -> str | None:

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from motionunion.errors import ClipError
 from motionunion.representations import hml263_layout as layout
+from motionunion.representations.local_joints import decode_local_joints, root_path
 from motionunion.skeleton import SMPL22_PARENTS, FloatArray
 
 Array = npt.NDArray[np.float64]
@@ -26,7 +27,9 @@ def decode(features: Sequence[FloatArray]) -> list[Joints]:
     Raises:
         ClipError: If features have another shape.
     """
-    return [_decode_one(rows) for rows in features]
+    for rows in features:
+        _check(rows)
+    return [decode_local_joints(rows, layout.JOINTS) for rows in features]
 
 
 def decode_heading_free(features: Sequence[FloatArray]) -> list[Joints]:
@@ -55,7 +58,7 @@ def decode_by_rotations(features: Sequence[FloatArray], *, published: bool = Tru
     for rows in features:
         _check(rows)
         values = np.asarray(rows, dtype=np.float64)
-        root, cosine, sine = _root_path(values)
+        root, cosine, sine = root_path(values)
         matrices = _matrices(values[:, layout.ROTATIONS].reshape(-1, 21, 2, 3))
         heading = np.zeros((len(values), 3, 3))
         heading[:, 0, 0], heading[:, 0, 2], heading[:, 1, 1] = cosine, sine, 1.0
@@ -68,33 +71,6 @@ def decode_by_rotations(features: Sequence[FloatArray], *, published: bool = Tru
             joints[:, joint] = joints[:, SMPL22_PARENTS[joint]] + world[joint] @ layout.TARGET_OFFSETS_22x3[joint]
         decoded.append(joints.astype(np.float32))
     return decoded
-
-
-def _decode_one(rows: FloatArray) -> Joints:
-    _check(rows)
-    values = np.asarray(rows, dtype=np.float64)
-    root, cosine, sine = _root_path(values)
-    local = values[:, layout.LOCAL_JOINTS].reshape(-1, 21, 3)
-    joints = np.empty((len(values), layout.JOINTS, 3), dtype=np.float32)
-    joints[:, 0] = root
-    x, z = local[:, :, 0], local[:, :, 2]
-    joints[:, 1:, 0] = cosine[:, None] * x - sine[:, None] * z + root[:, 0, None]
-    joints[:, 1:, 1] = local[:, :, 1]
-    joints[:, 1:, 2] = sine[:, None] * x + cosine[:, None] * z + root[:, 2, None]
-    return joints
-
-
-def _root_path(values: Array) -> tuple[Array, Array, Array]:
-    """Root (R, 3), and cosine and sine (R,) of the yaw from world to heading."""
-    half = np.zeros(len(values))
-    np.cumsum(values[:-1, 0], out=half[1:])
-    cosine, sine = np.cos(2.0 * half), np.sin(2.0 * half)
-    root = np.zeros((len(values), 3))
-    x, z = values[:-1, 1], values[:-1, 2]
-    np.cumsum(cosine[1:] * x - sine[1:] * z, out=root[1:, 0])
-    np.cumsum(sine[1:] * x + cosine[1:] * z, out=root[1:, 2])
-    root[:, 1] = values[:, 3]
-    return root, cosine, sine
 
 
 def _matrices(columns: Array) -> Array:

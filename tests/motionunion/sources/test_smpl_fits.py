@@ -19,7 +19,8 @@ from motionunion.sources.smpl_fits import SmplFits
 
 
 def refs_of(path: Path) -> list[ClipRef]:
-    return [ref for claim in recognise([path]).claims for ref in SmplFits().discover(claim)]
+    claims = [claim for claim in recognise([path]).claims if claim.source == "smpl_fits"]
+    return [ref for claim in claims for ref in SmplFits().discover(claim)]
 
 
 def read(ref: ClipRef) -> RawClip:

@@ -29,7 +29,7 @@ def features_of(joints: Array, yaw: Array) -> Array:
 @given(seed=st.integers(0, 2**16), frames=st.integers(2, 60))
 def test_joints_come_back_from_columns_made_by_their_definition(seed: int, frames: int) -> None:
     random = np.random.default_rng(seed)
-    joints = np.cumsum(random.normal(0, 40.0, (frames, 21, 3)), axis=0) + [0, 900.0, 0]
+    joints = np.array([0, 900.0, 0]) + np.cumsum(random.normal(0, 40.0, (frames, 21, 3)), axis=0)
     joints[:, :, [0, 2]] -= joints[0, 0, [0, 2]]
     yaw = np.cumsum(np.r_[0.0, random.uniform(-1.5, 1.5, frames - 1)])
     (decoded,) = kit251.decode([features_of(joints, yaw)])

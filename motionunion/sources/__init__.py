@@ -11,6 +11,7 @@ from motionunion.sources.base import Claim, Folder, Reading, ReadOptions, Skip, 
 from motionunion.sources.behave import Behave
 from motionunion.sources.cmu_asfamc import CmuAsfAmc
 from motionunion.sources.cmu_bvh import Cmu3dsMax, CmuCgspeed, CmuDaz
+from motionunion.sources.combat_motion import CombatMotion
 from motionunion.sources.egobody import EgoBody
 from motionunion.sources.grab import Grab
 from motionunion.sources.humanact12 import HumanAct12
@@ -23,6 +24,7 @@ from motionunion.sources.mixamo import Mixamo
 from motionunion.sources.mocapnet import MocapNet
 from motionunion.sources.motionhub import MotionHub
 from motionunion.sources.perception_neuron import PerceptionNeuron
+from motionunion.sources.smoodi import Smoodi
 from motionunion.sources.smpl_bvh import SmplBvh
 from motionunion.sources.smpl_fits import SmplFits
 from motionunion.sources.style100 import Style100
@@ -33,6 +35,8 @@ __all__ = ["SOURCES", "Claim", "Folder", "ReadOptions", "Reading", "Skip", "Sour
 
 _READERS: tuple[Source, ...] = (
     JointArrays(),
+    CombatMotion(),
+    Smoodi(),
     HumanML3D(),
     HumanAct12(),
     MotionHub(),

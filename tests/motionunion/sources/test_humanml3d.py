@@ -159,7 +159,7 @@ def test_every_index_frame_is_a_whole_twentieth_of_a_second(real_data: Path) -> 
     np.testing.assert_array_equal(times, np.round(times))
     assert len(rows) == 14616
     assert Counter(row.uid.split("/")[0] for row in rows.values()) == {"amass": 13425, "humanact12": 1191}
-    assert len({row.uid for row in rows.values() if row.uid}) == 10524
+    assert len({row.uid for row in rows.values() if row.uid.startswith("amass/")}) == 10524
 
 
 def test_what_cannot_be_used_is_counted_with_its_reason(tmp_path: Path, write_humanml3d: Writer) -> None:

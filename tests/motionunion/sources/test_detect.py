@@ -284,7 +284,7 @@ def test_every_file_of_the_real_folder_is_claimed_or_has_a_reason(real_data: Pat
         by_source[claim.source] += len(claim.files)
     assert by_source["humanml3d"] == 94
     assert by_source["amass_smplh"] == 3
-    assert by_source["smpl_fits"] == 38 + 1
+    assert by_source["smpl_fits"] == 39 + 1
     assert by_source["aistpp"] == 4 + 1
     assert by_source["behave"] == 1
     assert by_source["amass_smplx"] == 2

@@ -81,7 +81,7 @@ def test_a_file_without_a_rate_is_refused(tmp_path: Path) -> None:
 def test_real_fits_are_all_read(real_data: Path) -> None:
     refs = refs_of(real_data / "amass_like") + refs_of(real_data / "motionx_format")
     clips = {ref.key: normalise(read(ref)) for ref in refs}
-    assert len(clips) == 38 + 1
+    assert len(clips) == 39 + 1
     assert {clip.fps for clip in clips.values()} == {30}
     ups = {key.partition("/")[0]: clip.provenance["up"] for key, clip in clips.items()}
     assert ups == {"asap_tram_smpl72": "z", "motionx_format": "y"}

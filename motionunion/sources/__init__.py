@@ -9,6 +9,7 @@ from motionunion.sources.azure_kinect import AzureKinect
 from motionunion.sources.bandai_namco import BandaiNamco
 from motionunion.sources.base import Claim, Folder, Reading, ReadOptions, Skip, Source
 from motionunion.sources.behave import Behave
+from motionunion.sources.bones_seed import BonesSeed
 from motionunion.sources.cmu_asfamc import CmuAsfAmc
 from motionunion.sources.cmu_bvh import Cmu3dsMax, CmuCgspeed, CmuDaz
 from motionunion.sources.combat_motion import CombatMotion
@@ -24,6 +25,7 @@ from motionunion.sources.mixamo import Mixamo
 from motionunion.sources.mocapnet import MocapNet
 from motionunion.sources.motionhub import MotionHub
 from motionunion.sources.perception_neuron import PerceptionNeuron
+from motionunion.sources.rokoko import Rokoko
 from motionunion.sources.smoodi import Smoodi
 from motionunion.sources.smpl_bvh import SmplBvh
 from motionunion.sources.smpl_fits import SmplFits
@@ -63,6 +65,8 @@ _READERS: tuple[Source, ...] = (
     AnimatedDrawings(),
     SmplBvh(),
     PerceptionNeuron(),
+    Rokoko(),
+    BonesSeed(),
     AzureKinect(),
     CmuAsfAmc(),
 )

@@ -2,12 +2,13 @@
 
 A skeleton is known by the exact ordered list of its joint names. What hangs on head, hands and feet varies from character to
 character (fingers, eyes, face, end joints) and moves nothing of the body, so it is cut off before names are compared, unless
-the map names it; so is a name space (`mixamorig7:`). A joint anywhere else (a tail, a fourth spine joint) makes another
-skeleton.
+the map names it; so are roll joints that carry nothing, and a name space (`mixamorig7:`). A joint anywhere else (a tail, a
+fourth spine joint) makes another skeleton.
 
 Names alone are not enough: SMPL goes about under LAFAN1's names, and Xsens writes its skeleton with arms level or hanging.
 So a map must also fit the rest offsets: turned as the map says, thighs and shins must point down and arms sideways, to
-within 50 degrees (CMU's splayed legs are 20 off). Of several maps that fit, the one that fits best is taken.
+within 50 degrees (CMU's splayed legs are 20 off). Of several maps that fit, the one that fits best is taken; one of
+positions alone, which fits everything, only where no other does.
 
 A name that ends in `.end` in a map is the End Site of that joint.
 """
@@ -30,6 +31,7 @@ from motionunion.skeleton import SMPL22_NAMES, SMPL22_PARENTS, Skeleton
 FloatArray = npt.NDArray[np.float64]
 
 _NAME_SPACE = re.compile(r"mixamorig\d*_?(?=[A-Z])")
+_ROLL = re.compile(r"(Roll|Twist)\d*$")
 _POINTS = {
     "left": AXES["x"], "right": AXES["-x"], "up": AXES["y"], "down": AXES["-y"], "front": AXES["z"], "back": AXES["-z"],
 }  # fmt: skip
@@ -38,7 +40,8 @@ _STRAIGHT = {
     "left_shoulder": "left", "left_elbow": "left", "right_shoulder": "right", "right_elbow": "right",
 }  # fmt: skip
 _LIMB_ENDS = ("head", "left_wrist", "right_wrist", "left_ankle", "right_ankle", "left_foot", "right_foot")
-_FARTHEST_DEG = 50.0
+FARTHEST_DEG = 50.0
+"""How far a limb may be from its direction in a T-pose for a map to fit."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,19 +70,19 @@ def body_of(skeleton: Skeleton, ends: Collection[str] = (), *, check_fit: bool =
     found = [body for joint_map in JOINT_MAPS.values() if (body := _as(joint_map, skeleton, ends)) is not None]
     if not check_fit or not found:
         return found[0] if found else None
-    misfits = [misfit_deg(skeleton, body) for body in found]
-    best = int(np.argmin(misfits))
-    return found[best] if misfits[best] <= _FARTHEST_DEG else None
+    fitting = [(misfit_deg(skeleton, body), body) for body in found if body.joint_map.axes is not None]
+    best = min(fitting, key=lambda one: one[0], default=None)
+    if best is not None and best[0] <= FARTHEST_DEG:
+        return best[1]
+    return next((body for body in found if body.joint_map.axes is None), None)
 
 
 def misfit_deg(skeleton: Skeleton, body: Body) -> float:
     """By how many degrees the worst bone of arms and legs misses its direction in the T-pose of the map.
 
-    Zero for a map of positions alone; infinite where a limb does not hang together or has no length.
+    Infinite where a limb does not hang together or has no length.
     """
     joint_map = body.joint_map
-    if joint_map.axes is None:
-        return 0.0
     at = dict(zip(body.names, body.kept, strict=True))
     worst = 0.0
     for name, direction in _STRAIGHT.items():
@@ -110,7 +113,8 @@ def _as(joint_map: JointMap, skeleton: Skeleton, ends: Collection[str]) -> Body 
         body: list[int] = []
         hanging: set[int] = set()
         for joint, (name, parent) in enumerate(zip(plain, skeleton.parents, strict=True)):
-            if name not in wanted and parent >= 0 and (parent in hanging or plain[parent] in limb_ends):
+            cut = parent in hanging or (parent >= 0 and plain[parent] in limb_ends)
+            if name not in wanted and (cut or (_ROLL.search(name) and joint not in skeleton.parents)):
                 hanging.add(joint)
             else:
                 body.append(joint)

@@ -47,6 +47,7 @@ class Description:
     generator: str = "template"
     """Where the text comes from, as in `Caption`."""
     labels: dict[str, str]
+    flags: tuple[str, ...] = ()
     group: str | None = None
     valid: tuple[int, int] | None = None
     inputs: tuple[Path, ...] = ()
@@ -167,7 +168,7 @@ class BvhSource(ABC):
             group=described.group,
             captions=captions,
             labels=described.labels,
-            flags=self.flags,
+            flags=(*self.flags, *described.flags),
             inputs=(ref.path, *described.inputs),
             faults=described.faults,
         )

@@ -20,10 +20,14 @@ from motionunion.sources.humanik_z_up import HumanIkZUp
 from motionunion.sources.humanml3d import HumanML3D
 from motionunion.sources.humman import HuMMan
 from motionunion.sources.joint_arrays import JointArrays
+from motionunion.sources.kitml import KitML
 from motionunion.sources.lafan1 import Lafan1
 from motionunion.sources.mixamo import Mixamo
 from motionunion.sources.mocapnet import MocapNet
+from motionunion.sources.motion_x import MotionX
 from motionunion.sources.motionhub import MotionHub
+from motionunion.sources.motionmillion import MotionMillion
+from motionunion.sources.motionstreamer_272 import MotionStreamer272
 from motionunion.sources.perception_neuron import PerceptionNeuron
 from motionunion.sources.rokoko import Rokoko
 from motionunion.sources.smoodi import Smoodi
@@ -39,7 +43,11 @@ _READERS: tuple[Source, ...] = (
     JointArrays(),
     CombatMotion(),
     Smoodi(),
+    MotionStreamer272(),
+    MotionMillion(),
+    MotionX(),
     HumanML3D(),
+    KitML(),
     HumanAct12(),
     MotionHub(),
     AistPlusPlus(),

@@ -61,6 +61,8 @@ class JointMap:
     """Which axis points up in files of this skeleton, where one can say so of all of them."""
     unit_m: float | None = None
     """Metres per length unit, where one can say so of all of them."""
+    licence: str | None = None
+    """Licence of the files that a person reads by a map of their own."""
 
     @cached_property
     def joint_mask(self) -> npt.NDArray[np.bool_]:
@@ -72,7 +74,9 @@ class JointMap:
         """64 hex digits over everything that decides what is recognised and read: all but the title."""
         places = [astuple(place) for place in self.places]
         rest = [None if self.axes is None else dict(self.axes), dict(self.dips), dict(self.turns)]
-        return sha256_hex(canonical_json([self.skeleton_id, self.names, places, rest, self.up, self.unit_m]))
+        return sha256_hex(
+            canonical_json([self.skeleton_id, self.names, places, rest, self.up, self.unit_m, self.licence])
+        )
 
     def matches(self, names: Sequence[str]) -> bool:
         """Whether a file with these joints, in this order, has this skeleton."""

@@ -3,6 +3,7 @@
 title = "My rig"
 up = "y"                              # optional, as unit_m: the data set's manifest or measurement may say them
 unit_m = 0.01
+licence = "CC-BY-4.0"                 # optional: of files that are read by a map of one's own
 
 [joints]
 names = ["Hips Spine ..."]            # every known spelling; a list of names where a name holds a blank;
@@ -22,7 +23,7 @@ from __future__ import annotations
 
 import math
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -62,6 +63,46 @@ def parse_joint_map(form: Mapping[str, Any], skeleton_id: str, where: str) -> Jo
     return _Form(form, where).joint_map(skeleton_id)
 
 
+def fill_missing(places: Sequence[Place | None], *, turning: bool = True) -> tuple[Place, ...]:
+    """Put missing joints between the nearest ones that are there, along the SMPL tree, or beyond the last one.
+
+    Args:
+        places: In SMPL-22 order, None where the file has no such joint.
+        turning: Whether the skeleton has rotations. Only then can a limb go on beyond its last joint.
+
+    Raises:
+        ConfigError: A joint cannot be missing; the message begins with its key.
+    """
+    filled: list[Place] = []
+    for joint, place in enumerate(places):
+        filled.append(_between(joint, places, filled, turning) if place is None else place)
+    return tuple(filled)
+
+
+def _between(joint: int, places: Sequence[Place | None], above: list[Place], turning: bool) -> Place:
+    name = SMPL22_NAMES[joint]
+    if joint == 0:
+        left, right = places[1], places[2]
+        if left is None or right is None or turning:
+            raise ConfigError("map.pelvis: can be missing only where both hips are there and nothing turns (no [rest])")
+        return Place(left.start, left.start, right.start, 0.5, masked=True)
+    parent = above[SMPL22_PARENTS[joint]]
+    steps, below = 1, joint
+    while (end := places[below]) is None:
+        children = [child for child, over in enumerate(SMPL22_PARENTS) if over == below]
+        if not children:
+            if parent.masked or not turning:
+                raise ConfigError(
+                    f"map.{name}: nothing lies beyond it, so it can be missing only where the joint before it turns ([rest])"
+                )
+            return Place(parent.rotation, parent.start, parent.start, masked=True, beyond=True)
+        below, steps = children[0], steps + 1
+    fraction = _COLLAR_FRACTION if name.endswith("collar") else 1 / steps
+    if parent.fraction and parent.end == end.start:  # the parent lies on the way already
+        fraction = parent.fraction + (1 - parent.fraction) * fraction
+    return Place(parent.rotation, parent.start, end.start, fraction, masked=True)
+
+
 class _Form:
     def __init__(self, form: Mapping[str, Any], where: str) -> None:
         self.form, self.where = form, where
@@ -70,17 +111,17 @@ class _Form:
         raise ConfigError(f"{self.where}: {key}: {problem}")
 
     def joint_map(self, skeleton_id: str) -> JointMap:
-        self.only(self.form, {"title", "up", "unit_m", "joints", "map", "rest"}, "")
-        title = self.form.get("title", skeleton_id)
-        if not isinstance(title, str):
-            self.fail("title", "a text")
+        self.only(self.form, {"title", "up", "unit_m", "licence", "joints", "map", "rest"}, "")
+        for key in ("title", "licence"):
+            if not isinstance(self.form.get(key, ""), str):
+                self.fail(key, f"a text, found {self.form[key]!r}")
         names = self.names()
         rest = self.table(self.form, "rest", "") if "rest" in self.form else None
         if rest is not None:
             self.only(rest, {"axes", "dip_deg", "turn_deg"}, "rest.")
         return JointMap(
             skeleton_id=skeleton_id,
-            title=title,
+            title=self.form.get("title", skeleton_id),
             names=names,
             places=self.places(names),
             axes=None if rest is None else self.axes(self.table(rest, "axes", "rest."), names),
@@ -88,6 +129,7 @@ class _Form:
             turns={} if rest is None else self.turns(self.table(rest, "turn_deg", "rest."), names),
             up=self.up(),
             unit_m=self.unit_m(),
+            licence=self.form.get("licence"),
         )
 
     def only(self, table: Mapping[str, Any], known: set[str], prefix: str) -> None:
@@ -153,7 +195,10 @@ class _Form:
             if name not in table:
                 self.fail(f"map.{name}", "is not there: name a joint, or write { missing = true }")
             places.append(self.place(f"map.{name}", table[name], names))
-        return self.filled(places)
+        try:
+            return fill_missing(places, turning="rest" in self.form)
+        except ConfigError as error:
+            raise ConfigError(f"{self.where}: {error}") from None
 
     def place(self, key: str, value: object, names: tuple[tuple[str, ...], ...]) -> Place | None:
         if not isinstance(value, dict):
@@ -175,43 +220,6 @@ class _Form:
             if not isinstance(value.get(flag, False), bool):
                 self.fail(f"{key}.{flag}", f"true or false, found {value[flag]!r}")
         return Place(rotation, start, end, fraction, value.get("masked", False), value.get("aimed", False))
-
-    def filled(self, places: list[Place | None]) -> tuple[Place, ...]:
-        """Put missing joints between the nearest ones that are there, along the SMPL tree."""
-        filled: list[Place] = []
-        for joint, place in enumerate(places):
-            filled.append(self.between(joint, places, filled) if place is None else place)
-        return tuple(filled)
-
-    def between(self, joint: int, places: list[Place | None], above: list[Place]) -> Place:
-        name = SMPL22_NAMES[joint]
-        if joint == 0:
-            left, right = places[1], places[2]
-            if left is None or right is None or "rest" in self.form:
-                self.fail("map.pelvis", "can be missing only where both hips are there and nothing turns (no [rest])")
-            return Place(left.start, left.start, right.start, 0.5, masked=True)
-        steps, below = 1, joint
-        while places[below] is None:
-            children = [child for child, parent in enumerate(SMPL22_PARENTS) if parent == below]
-            if not children:
-                return self.beyond(name, above[SMPL22_PARENTS[joint]])
-            below, steps = children[0], steps + 1
-        parent, end = above[SMPL22_PARENTS[joint]], places[below]
-        assert end is not None
-        fraction = _COLLAR_FRACTION if name.endswith("collar") else 1 / steps
-        if parent.fraction and parent.end == end.start:  # the parent lies on the way already
-            fraction = parent.fraction + (1 - parent.fraction) * fraction
-            return Place(parent.rotation, parent.start, end.start, fraction, masked=True)
-        return Place(parent.rotation, parent.start, end.start, fraction, masked=True)
-
-    def beyond(self, name: str, parent: Place) -> Place:
-        """A foot, head or hand where the file has no joint there."""
-        if parent.masked or "rest" not in self.form:
-            self.fail(
-                f"map.{name}",
-                "nothing lies beyond it, so it can be missing only where the joint before it turns ([rest])",
-            )
-        return Place(parent.rotation, parent.start, parent.start, masked=True, beyond=True)
 
     def axes(self, table: Mapping[str, Any], names: tuple[tuple[str, ...], ...]) -> dict[str, str]:
         axes: dict[str, str] = {}

@@ -10,6 +10,7 @@ from motionunion.sources.bandai_namco import BandaiNamco
 from motionunion.sources.base import Claim, Folder, Reading, ReadOptions, Skip, Source
 from motionunion.sources.behave import Behave
 from motionunion.sources.bones_seed import BonesSeed
+from motionunion.sources.bvh_mapped import BvhMapped
 from motionunion.sources.cmu_asfamc import CmuAsfAmc
 from motionunion.sources.cmu_bvh import Cmu3dsMax, CmuCgspeed, CmuDaz
 from motionunion.sources.combat_motion import CombatMotion
@@ -76,6 +77,7 @@ _READERS: tuple[Source, ...] = (
     Rokoko(),
     BonesSeed(),
     AzureKinect(),
+    BvhMapped(),
     CmuAsfAmc(),
 )
 

@@ -221,9 +221,9 @@ def _unused(joint_map: JointMap, source: str | None) -> str:
             "read them by yours, add --source bvh"
         )
     return (
-        f"--skeleton {joint_map.skeleton_id}: no BVH file there has exactly these joints in this order "
+        f"--skeleton {joint_map.skeleton_id}: no BVH file that is not of a known skeleton has exactly these joints in this order "
         f"({len(joint_map.names[0])} joints, first {joint_map.names[0][0]}): make a map from one of the files with "
-        "`motionunion skeleton inspect FILE --save map.toml`"
+        "`motionunion skeleton inspect FILE --save map.toml`, or add --source bvh to read known skeletons by your map too"
     )
 
 

@@ -180,7 +180,7 @@ def _is_data(folder: Folder) -> bool:
         names = [name for name in vectors.with_suffix(".npy") if _ID.fullmatch(Path(name).stem)]
         return bool(names) and any(is_features(vectors.path / name, DIMS) for name in names[:5])
     texts = folder.below("texts")
-    if texts is None:
+    if texts is None or "motion_data" in folder.folders:  # HumanML3D as 272 features, which `motionstreamer_272` reads
         return False
     names = [name for name in texts.with_suffix(".txt") if _ID.fullmatch(Path(name).stem)]
     return any(texts.head(name, 4096).split(b"\n")[0].count(b"#") == 3 for name in names[:5])

@@ -72,6 +72,11 @@ def _array_reason(path: Path) -> str:
         return f"{path.suffix.lower()[1:]} file that cannot be read: {error.reason.replace('_', ' ')}"
     if head.shape[1:] == (263,):
         return "263 features outside a HumanML3D folder: put them into new_joint_vecs/ under their ids"
+    if head.shape[1:] == (272,):
+        return (
+            "272 features that state no frame rate: MotionStreamer's and MotionMillion's are known by the folders around them "
+            "(motion_data beside texts or split, motion_272rpr)"
+        )
     inner = ", ".join(str(extent) for extent in head.shape[1:])
     return f"npy of a layout that is not read (frames x {inner})" if inner else "npy of a layout that is not read"
 

@@ -41,7 +41,6 @@ _DOWN, _FORWARD = (slice(6, 10), slice(11, 15), slice(18, 20)), (slice(16, 18), 
 _REST = layout.REST_DIRECTIONS_22x3[list(ORDER)].T[:, :, None]
 _TARGET_LENGTHS = layout.TARGET_LENGTHS_22[list(ORDER)][:, None]
 _LEGS = [ORDER.index(joint) for joint in layout.LEG_JOINTS]
-_SOURCE = np.array([0, *ORDER])
 
 TINY = 1e-12
 
@@ -80,7 +79,7 @@ def bones_of(clips: Sequence[FloatArray], starts: Indices, stops: Indices, scrat
     before = scratch.used
     source = scratch.take(3, layout.JOINTS, frames)
     for clip, a, b in zip(clips, starts, stops, strict=True):
-        source[:, :, a:b] = clip.transpose(2, 1, 0)[:, _SOURCE]
+        source[:, JOINT_ROWS, a:b] = clip.transpose(2, 1, 0)
     np.subtract(source[:, 6:], source[:, 1:17], out=bones[:, INNER])
     np.subtract(source[:, 1:4], source[:, :1], out=bones[:, PELVIS_STARTS])
     np.subtract(source[:, 4:6], source[:, 1 + CHEST, None], out=bones[:, ARM_STARTS])

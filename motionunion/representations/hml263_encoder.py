@@ -138,10 +138,8 @@ def _encode_group(clips: list[FloatArray], out: list[Features], published: bool)
     body.turn(cosine, sine, joints[:, 1:], joints[:, 1:], _SCRATCH)
     columns[layout.LOCAL_JOINTS].reshape(21, 3, frames)[...] = joints[:, 1:].transpose(1, 0, 2)
 
-    ordered = _SCRATCH.take(layout.DIMS, (frames + 1) // 2).view(np.float32)[:, :frames]
-    np.take(columns, _COLUMN_ROWS, axis=0, out=ordered, mode="clip")
     for features, a, b in zip(out, starts, stops, strict=True):
-        features[...] = ordered[:, a : b - 1].T
+        features[...] = columns[_COLUMN_ROWS, a : b - 1].T
 
 
 def _place(

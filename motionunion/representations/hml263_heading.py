@@ -79,7 +79,9 @@ def towards_z(forward_x: Array, forward_z: Array) -> Heading:
 
 def smoothed(values_T: Array) -> Array:
     """Gaussian over time, ends repeated."""
-    return np.convolve(np.pad(values_T, layout.SMOOTHING_RADIUS, mode="edge"), _KERNEL, mode="valid")
+    radius = layout.SMOOTHING_RADIUS
+    padded = np.concatenate([np.full(radius, values_T[0]), values_T, np.full(radius, values_T[-1])])
+    return np.convolve(padded, _KERNEL, mode="valid")
 
 
 def half_angle(cosine: Array, sine: Array) -> Heading:

@@ -170,18 +170,15 @@ class _Reader:
         values, rows = np.empty((room, width)), 0
         for block in self._blocks(position, width):
             words = Words(block)
-            counts = words.per_line()
-            filled = counts > 0
             # Numbers first: a stray word is a better explanation than the count it spoils.
-            numbers = self._numbers(words, counts, line)
-            wrong = np.flatnonzero(filled & (counts != width))
-            if len(wrong):
-                self._refuse_row(line + int(wrong[0]), int(counts[wrong[0]]), width)
-            found = int(np.count_nonzero(filled))
+            numbers = self._numbers(words, line)
+            if not words.in_rows_of(width):
+                self._check_rows(words, width, line)
+            found = len(words) // width
             if rows + found <= room:
                 values[rows : rows + found] = numbers.reshape(found, width)
             rows += found
-            line += block.count(b"\n")
+            line += words.line_ends()
         if rows != declared:
             self.fail(
                 f"the header declares {declared} frames and {rows} rows follow: copy the file again, or correct "
@@ -205,15 +202,19 @@ class _Reader:
             yield self.data[position:end]
             position = end
 
-    def _refuse_row(self, line: int, found: int, width: int) -> NoReturn:
-        last = self.line_at(len(self.data.rstrip()))
-        if found < width and line == last:
+    def _check_rows(self, words: Words, width: int, first_line: int) -> None:
+        counts = words.per_line()
+        wrong = np.flatnonzero((counts != 0) & (counts != width))
+        if not len(wrong):
+            return
+        line, found = first_line + int(wrong[0]), int(counts[wrong[0]])
+        if found < width and line == self.line_at(len(self.data.rstrip())):
             self.fail(f"the file ends within a row ({found} of {width} values): copy it again", line, "truncated")
         self.fail(f"{found} values, expected {width} (one per channel of the hierarchy)", line, "bad_value")
 
-    def _numbers(self, words: Words, counts: npt.NDArray[np.int64], first_line: int) -> npt.NDArray[np.float64]:
+    def _numbers(self, words: Words, first_line: int) -> npt.NDArray[np.float64]:
         def line_of(word: int) -> int:
-            return first_line + int(np.searchsorted(np.cumsum(counts), word, side="right"))
+            return first_line + int(np.searchsorted(np.cumsum(words.per_line()), word, side="right"))
 
         try:
             values = words.numbers()

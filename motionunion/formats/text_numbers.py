@@ -17,6 +17,7 @@ Integers = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
 
 _BLANK = 32  # bytes up to this one separate words
+_LINE_END = 10
 
 
 class NotANumberError(ValueError):
@@ -31,9 +32,10 @@ class Words:
     """The words of a block of text: what stands between bytes up to 32 (blanks, tabs, line ends)."""
 
     def __init__(self, block: bytes) -> None:
-        # A blank before and some after: every word has two edges, and the length is a multiple of eight.
-        codes = np.full(len(block) // 8 * 8 + 16, _BLANK, dtype=np.uint8)
-        codes[1 : len(block) + 1] = np.frombuffer(block, dtype=np.uint8)
+        # A blank before, so that every word has two edges, and room to look some bytes ahead.
+        codes = np.empty(len(block) + 4, dtype=np.uint8)
+        codes[0] = codes[-3:] = _BLANK
+        codes[1:-3] = np.frombuffer(block, dtype=np.uint8)
         blank = codes <= _BLANK
         self._codes = codes
         self._edges: Integers = np.flatnonzero(blank[1:] != blank[:-1]) + 1
@@ -51,9 +53,27 @@ class Words:
         """Where in the block a word begins."""
         return int(self.starts[word]) - 1
 
+    def line_ends(self) -> int:
+        """How many line ends the block has."""
+        return int(np.count_nonzero(self._codes == _LINE_END))
+
+    def in_rows_of(self, width: int) -> bool:
+        """Whether the block is plainly lines of `width` words, each with its line end: said without looking at every line.
+
+        False may also mean blank lines, or a last line without its end.
+        """
+        lasts, nexts = self.ends[width - 1 :: width], np.append(self.starts[width::width], len(self._codes))
+        if len(self) != width * len(lasts) or self.line_ends() != len(lasts):
+            return False
+        # As many line ends as rows, and one behind each row's last word, perhaps after `\r` or a blank.
+        found = self._codes[lasts] == _LINE_END
+        for behind in (1, 2):
+            found |= (self._codes[lasts + behind] == _LINE_END) & (lasts + behind < nexts[: len(lasts)])
+        return bool(found.all())
+
     def per_line(self) -> Integers:
         """How many words each line has; a last line counts even where it has no end."""
-        line_ends = _rare(self._codes == ord("\n"))
+        line_ends = np.flatnonzero(self._codes == _LINE_END)
         if len(self.starts) and (not len(line_ends) or self.ends[-1] > line_ends[-1]):
             line_ends = np.append(line_ends, self.ends[-1])
         counts: Integers = np.diff(np.searchsorted(self.ends, line_ends, side="right"), prepend=0)
@@ -109,10 +129,3 @@ class Words:
             except ValueError:
                 raise NotANumberError(place, text) from None
         return numbers
-
-
-def _rare(found: npt.NDArray[np.bool_]) -> Integers:
-    """Positions of what is found in few places; the length must be a multiple of eight."""
-    groups = np.flatnonzero(found.view(np.uint64) != 0)
-    rows, columns = np.nonzero(found.reshape(-1, 8)[groups])
-    return np.asarray(groups[rows] * 8 + columns)

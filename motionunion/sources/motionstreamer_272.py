@@ -33,6 +33,7 @@ _MOTION = "motion_data"
 _STREAMS = ("train_stream", "val_stream")
 _BESIDE = (("texts", ".txt"), ("split", ".txt"), ("mean_std", ".npy"), ("t2m_babel_mean_std", ".npy"))
 _ID = re.compile(r"M?(\d{6})")
+_STREAM = re.compile(r"(?P<first>[^#*]*)(#[^*]*)?\*(?P<second>[^#]*)#(.*#)?\s*(?P<frames>[0-9]{1,9})")
 
 
 class MotionStreamer272:
@@ -122,12 +123,11 @@ def _two_stretches(
         for number, line in enumerate(read_text(path).splitlines(), start=1):
             if not line.strip():
                 continue
-            first, star, rest = line.partition("*")
-            second, *_, frames = rest.split("#")
-            if not star or not frames.strip().isdigit():
+            parts = _STREAM.fullmatch(line.strip())
+            if parts is None:
                 raise SourceFormatError(path, "is not `text A*text B#frames of A`", line=number, reason="bad_caption")
-            border = min(int(frames) / fps, seconds)
-            said = ((first.split("#")[0].strip(), 0.0, border), (second.strip(), border, seconds))
+            border = min(int(parts["frames"]) / fps, seconds)
+            said = ((parts["first"].strip(), 0.0, border), (parts["second"].strip(), border, seconds))
             found += [CaptionLine(text, None, start, end) for text, start, end in said if text and end > start]
     except SourceFormatError as error:
         return (), (error,)

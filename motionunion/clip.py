@@ -68,7 +68,10 @@ class Caption:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Segment:
-    """A named stretch of a source file, as an annotation layer cut it (HumanML3D's `index.csv`)."""
+    """A named stretch of a source file, as an annotation layer cut it (HumanML3D's `index.csv`).
+
+    From 0 to 0 it cuts nothing, and only says the layer's split of the whole file (BABEL, KIT-ML).
+    """
 
     uid: str
     name: str

@@ -14,11 +14,10 @@ from motionunion import rotation
 from motionunion.clip import ClipRef, RawClip
 from motionunion.errors import ClipError, SourceFormatError
 from motionunion.formats.bvh import Bvh, read_bvh
-from motionunion.joint_maps import JOINT_MAPS
 from motionunion.kinematics import global_rotations, local_rotations
 from motionunion.skeleton import Skeleton
 from motionunion.sources.base import Claim, Folder, ReadOptions, Skip
-from motionunion.sources.bvh_body import FARTHEST_DEG, Body, misfit_deg
+from motionunion.sources.bvh_body import body_of
 from motionunion.sources.bvh_source import BvhSource, Description, FloatArray
 
 T_POSE = "soma_base_skel_minimal.bvh"
@@ -105,8 +104,8 @@ class BonesSeed(BvhSource):
 
 
 def _is_t_pose(skeleton: Skeleton) -> bool:
-    body = Body(JOINT_MAPS["soma"], len(skeleton.names), tuple(range(len(skeleton.names))), skeleton.names, ())
-    return misfit_deg(skeleton, body) <= FARTHEST_DEG
+    body = body_of(skeleton)
+    return body is not None and body.joint_map.skeleton_id == "soma"
 
 
 def _above(path: Path) -> tuple[Path, ...]:
@@ -120,7 +119,7 @@ def _t_poses(place: Path) -> tuple[Path, Path, Path]:
 
 @lru_cache(maxsize=4)
 def _rest_rotations(path: Path, changed_ns: int, names: tuple[str, ...]) -> FloatArray:
-    """World rotation (J, 4) of the named joints in the first frame, turned about the vertical until the left is at +X."""
+    """World rotation (J, 4) of the named joints in the first frame, turned by quarters until the left is at +X."""
     bvh = read_bvh(path)
     missing = [name for name in (*names, "LeftLeg", "RightLeg") if name not in bvh.skeleton.names]
     if missing:
@@ -129,7 +128,8 @@ def _rest_rotations(path: Path, changed_ns: int, names: tuple[str, ...]) -> Floa
     hips = world[bvh.skeleton.index("Hips")]
     across = [bvh.skeleton.offsets_J3[bvh.skeleton.index(f"{side}Leg")] for side in ("Left", "Right")]
     left = rotation.rotate(hips, across[0] - across[1])
-    heading = rotation.from_rotvec([0.0, np.arctan2(left[2], left[0]), 0.0])
+    # A T-pose is made to face an axis; hips that are not quite alike must not turn it.
+    heading = rotation.from_rotvec([0.0, np.round(np.arctan2(left[2], left[0]) / (np.pi / 2)) * (np.pi / 2), 0.0])
     turned: FloatArray = rotation.multiply(heading, world[[bvh.skeleton.index(name) for name in names]])
     return turned
 

@@ -18,6 +18,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -57,6 +58,9 @@ class Body:
     """Their names without name space."""
     ends: tuple[str, ...]
     """Joints whose End Sites the map counts as joints, after the others."""
+    limbs: tuple[tuple[tuple[int, ...], FloatArray, FloatArray], ...]
+    """Bones of arms and legs: joints along each, rotations (n, 3, 3) of their frames in the T-pose that faces +Z, and where
+    the bone points in it. No joints where a limb does not hang together."""
 
 
 def body_of(skeleton: Skeleton, ends: Collection[str] = (), *, check_fit: bool = True) -> Body | None:
@@ -67,7 +71,7 @@ def body_of(skeleton: Skeleton, ends: Collection[str] = (), *, check_fit: bool =
         ends: Names of the joints that have End Sites.
         check_fit: Whether the offsets must fit; not where they cannot be read.
     """
-    found = [body for joint_map in JOINT_MAPS.values() if (body := _as(joint_map, skeleton, ends)) is not None]
+    found = _by_names(skeleton.names, skeleton.parents, frozenset(ends))
     if not check_fit or not found:
         return found[0] if found else None
     fitting = [(misfit_deg(skeleton, body), body) for body in found if body.joint_map.axes is not None]
@@ -82,62 +86,71 @@ def misfit_deg(skeleton: Skeleton, body: Body) -> float:
 
     Infinite where a limb does not hang together or has no length.
     """
-    joint_map = body.joint_map
-    at = dict(zip(body.names, body.kept, strict=True))
     worst = 0.0
-    for name, direction in _STRAIGHT.items():
-        limb = SMPL22_NAMES.index(name)
-        above = joint_map.places[limb].rotation
-        end = at.get(joint_map.places[SMPL22_PARENTS.index(limb)].rotation)
-        path = _path(skeleton, at[above], end) if above in at and end is not None else []
-        bone = sum((_in_rest(joint_map, skeleton, joint) for joint in path), np.zeros(3))
+    for joints, turns, direction in body.limbs:
+        bone = np.einsum("nij,nj->i", turns, skeleton.offsets_J3[list(joints)])
         length = float(np.linalg.norm(bone))
         if length == 0:
             return float("inf")
-        cosine = float(bone @ np.array(_POINTS[direction])) / length
-        worst = max(worst, float(np.degrees(np.arccos(np.clip(cosine, -1, 1)))))
+        worst = max(worst, float(np.degrees(np.arccos(np.clip(bone @ direction / length, -1, 1)))))
     return worst
 
 
-def _as(joint_map: JointMap, skeleton: Skeleton, ends: Collection[str]) -> Body | None:
+@lru_cache(maxsize=256)  # the files of a data set have one list of names
+def _by_names(names: tuple[str, ...], parents: tuple[int, ...], ends: frozenset[str]) -> tuple[Body, ...]:
+    plain = tuple(_NAME_SPACE.sub("", name) for name in plain_names(names))
+    sites = frozenset(_NAME_SPACE.sub("", end.rpartition(":")[2]) for end in ends)
+    found = (_as(joint_map, plain, parents, sites) for joint_map in JOINT_MAPS.values())
+    return tuple(body for body in found if body is not None)
+
+
+def _as(joint_map: JointMap, plain: tuple[str, ...], parents: tuple[int, ...], sites: frozenset[str]) -> Body | None:
     """The file's skeleton taken for one known one, by names."""
-    plain = tuple(_NAME_SPACE.sub("", name) for name in plain_names(skeleton.names))
     limb_ends = {joint_map.places[SMPL22_NAMES.index(name)].rotation for name in _LIMB_ENDS}
     for spelling in joint_map.names:
         wanted = tuple(name for name in spelling if not name.endswith(END))
-        sites = tuple(name.removesuffix(END) for name in spelling if name.endswith(END))
-        if not set(wanted) <= set(plain) or not set(sites) <= {
-            _NAME_SPACE.sub("", end.rpartition(":")[2]) for end in ends
-        }:
+        ends = tuple(name.removesuffix(END) for name in spelling if name.endswith(END))
+        if not set(wanted) <= set(plain) or not sites.issuperset(ends):
             continue
-        body: list[int] = []
+        kept: list[int] = []
         hanging: set[int] = set()
-        for joint, (name, parent) in enumerate(zip(plain, skeleton.parents, strict=True)):
+        for joint, (name, parent) in enumerate(zip(plain, parents, strict=True)):
             cut = parent in hanging or (parent >= 0 and plain[parent] in limb_ends)
-            if name not in wanted and (cut or (_ROLL.search(name) and joint not in skeleton.parents)):
+            if name not in wanted and (cut or (_ROLL.search(name) and joint not in parents)):
                 hanging.add(joint)
             else:
-                body.append(joint)
-        names = tuple(plain[joint] for joint in body)
+                kept.append(joint)
+        names = tuple(plain[joint] for joint in kept)
         if names == wanted:
-            return Body(joint_map, len(plain), tuple(body), names, sites)
+            return Body(joint_map, len(plain), tuple(kept), names, ends, _limbs(joint_map, plain, parents))
     return None
 
 
-def _path(skeleton: Skeleton, above: int, joint: int) -> list[int]:
-    """Joints from below `above` down to `joint`; empty where they do not hang together."""
-    path: list[int] = []
-    while joint >= 0 and joint != above:
-        path.append(joint)
-        joint = skeleton.parents[joint]
-    return path if joint == above else []
+def _limbs(
+    joint_map: JointMap, plain: tuple[str, ...], parents: tuple[int, ...]
+) -> tuple[tuple[tuple[int, ...], FloatArray, FloatArray], ...]:
+    if joint_map.axes is None:
+        return ()
+    limbs = []
+    for name, direction in _STRAIGHT.items():
+        limb = SMPL22_NAMES.index(name)
+        above = plain.index(joint_map.places[limb].rotation)
+        joint = plain.index(joint_map.places[SMPL22_PARENTS.index(limb)].rotation)
+        path: list[int] = []
+        while joint >= 0 and joint != above:
+            path.append(joint)
+            joint = parents[joint]
+        if joint != above:
+            path = []
+        turns = [_rest_frame(joint_map, plain[parents[joint]]) for joint in path]
+        limbs.append((tuple(path), np.array(turns).reshape(-1, 3, 3), np.array(_POINTS[direction])))
+    return tuple(limbs)
 
 
-def _in_rest(joint_map: JointMap, skeleton: Skeleton, joint: int) -> FloatArray:
-    """The bone to a joint, in the T-pose that faces +Z."""
-    name = _NAME_SPACE.sub("", plain_names(skeleton.names)[skeleton.parents[joint]])
+def _rest_frame(joint_map: JointMap, name: str) -> FloatArray:
+    """World rotation (3, 3) of a joint in the T-pose that faces +Z, as the map says."""
     x, y = (np.array(_POINTS[word]) for word in (joint_map.axes or {}).get(name, "left up").split())
-    turned: FloatArray = np.stack([x, y, np.cross(x, y)], axis=-1) @ skeleton.offsets_J3[joint]
+    frame: FloatArray = np.stack([x, y, np.cross(x, y)], axis=-1)
     for vector in ((joint_map.dips.get(name, 0.0), 0.0, 0.0), joint_map.turns.get(name, (0.0, 0.0, 0.0))):
-        turned = rotation.rotate(rotation.from_rotvec(np.deg2rad(vector)), turned)
-    return turned
+        frame = rotation.to_matrix(rotation.from_rotvec(np.deg2rad(vector))) @ frame
+    return frame

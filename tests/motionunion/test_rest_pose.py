@@ -289,3 +289,20 @@ def test_a_limb_bone_of_length_zero_is_refused() -> None:
     offsets[BANDAI.index("LowerLeg_L")] = 0
     with pytest.raises(ClipError, match="has no length"):
         rest_rotations(Skeleton(BANDAI.names, BANDAI.parents, offsets), JOINT_MAPS["bandai_namco"])
+
+
+def test_joints_below_hip_joints_that_turn_have_their_median_place() -> None:
+    quats = shaken(9, len(CMU.names), 0.3, seed=5)
+    still = quats.copy()
+    for side in "LR":
+        quats[:, CMU.index(f"{side}HipJoint")] = rotation.from_rotvec([0.0, 0.0, 0.2])
+        still[:, CMU.index(f"{side}HipJoint")] = [1.0, 0, 0, 0]
+    hips, knees = slice(1, 3), slice(4, 6)
+    joint_map = JOINT_MAPS["cmu_cgspeed"]
+    turned, plain = (align(CMU, joint_map, *pose_file(CMU, values, np.zeros((9, 3)))) for values in (quats, still))
+    posed = forward_kinematics(turned.root_T3, turned.quats_T22x4, turned.offsets_22x3, SMPL22_PARENTS)
+    np.testing.assert_allclose(posed[:, hips], turned.joints_T22x3[:, hips], atol=1e-9)
+    assert np.linalg.norm(turned.offsets_22x3[hips] - plain.offsets_22x3[hips], axis=1).min() > 5e-3
+    np.testing.assert_array_equal(turned.offsets_22x3[knees], plain.offsets_22x3[knees])
+    rest = rotation.rotate(rotation.from_rotvec([0.0, 0.0, 0.2]), plain.offsets_22x3[hips])
+    np.testing.assert_allclose(turned.offsets_22x3[hips], rest, atol=1e-9)

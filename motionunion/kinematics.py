@@ -6,11 +6,14 @@ Shapes: T frames, J joints. Quaternions are wxyz and unit length; positions shar
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
 
 from motionunion import rotation
+
+_BLOCK = 512  # frames whose joints stay in a core's own cache from one step to the next
 
 
 def global_rotations(quats_TJ4: npt.ArrayLike, parents: Sequence[int]) -> npt.NDArray[np.float64]:
@@ -67,4 +70,60 @@ def forward_kinematics(
         offsets_J3: Rest offset of each joint from its parent, (J, 3), or (T, J, 3) where bones change over time.
         parents: Parent of each joint, before its children; `parents[0]` is -1.
     """
-    return pose(root_T3, global_rotations(quats_TJ4, parents), offsets_J3, parents)
+    quats, offsets = np.asarray(quats_TJ4, dtype=np.float64), np.asarray(offsets_J3, dtype=np.float64)
+    if offsets.ndim == 3:
+        return pose(root_T3, global_rotations(quats, parents), offsets, parents)
+    root = np.broadcast_to(np.asarray(root_T3, dtype=np.float64), (len(quats), 3))
+    joints = np.empty((len(quats), len(parents), 3))
+    for start in range(0, len(quats), _BLOCK):
+        part = slice(start, start + _BLOCK)
+        joints[part] = _posed(root[part], quats[part], offsets, tuple(parents)).transpose(2, 1, 0)
+    return joints
+
+
+def _posed(
+    root_T3: npt.NDArray[np.float64],
+    quats_TJ4: npt.NDArray[np.float64],
+    offsets_J3: npt.NDArray[np.float64],
+    parents: tuple[int, ...],
+) -> npt.NDArray[np.float64]:
+    """World positions (3, J, T) of rigid bones: what `global_rotations` and `pose` compute, number for number.
+
+    Each component is a plane of its own, in which the frames of one joint lie side by side, and all joints at one distance
+    from the root are computed at once: two to five times as fast as joint by joint on interleaved quaternions.
+    """
+    world = np.ascontiguousarray(quats_TJ4.transpose(2, 1, 0))
+    joints = np.empty((3, world.shape[1], world.shape[2]))
+    joints[:, 0] = root_T3.T
+    for children, above in _generations(parents):
+        aw, ax, ay, az = (plane[above] for plane in world)
+        vx, vy, vz = (offsets_J3[children, axis, None] for axis in range(3))
+        tx, ty, tz = 2 * (ay * vz - az * vy), 2 * (az * vx - ax * vz), 2 * (ax * vy - ay * vx)
+        joints[0, children] = joints[0, above] + (vx + aw * tx + ay * tz - az * ty)
+        joints[1, children] = joints[1, above] + (vy + aw * ty + az * tx - ax * tz)
+        joints[2, children] = joints[2, above] + (vz + aw * tz + ax * ty - ay * tx)
+        bw, bx, by, bz = (plane[children] for plane in world)
+        turned = (
+            aw * bw - ax * bx - ay * by - az * bz,
+            aw * bx + ax * bw + ay * bz - az * by,
+            aw * by - ax * bz + ay * bw + az * bx,
+            aw * bz + ax * by - ay * bx + az * bw,
+        )
+        for plane, values in zip(world, turned, strict=True):
+            plane[children] = values
+    return joints
+
+
+@lru_cache(maxsize=256)
+def _generations(parents: tuple[int, ...]) -> tuple[tuple[slice | list[int], list[int]], ...]:
+    """Joints by their distance from the root, each with their parents; those in a row as a slice."""
+    depths: list[int] = []
+    for parent in parents:
+        depths.append(0 if parent < 0 else depths[parent] + 1)
+    generations: list[tuple[slice | list[int], list[int]]] = []
+    for depth in range(1, max(depths, default=0) + 1):
+        joints = [joint for joint, found in enumerate(depths) if found == depth]
+        in_a_row = joints[-1] - joints[0] + 1 == len(joints)
+        children = slice(joints[0], joints[-1] + 1) if in_a_row else joints
+        generations.append((children, [parents[joint] for joint in joints]))
+    return tuple(generations)

@@ -2,10 +2,11 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
+import pytest
 from scipy.spatial.transform import Rotation
 
 from motionunion import rotation
-from motionunion.kinematics import forward_kinematics, global_rotations, local_rotations
+from motionunion.kinematics import forward_kinematics, global_rotations, local_rotations, pose
 from motionunion.skeleton import SMPL22_PARENTS
 
 FloatArray = npt.NDArray[np.float64]
@@ -44,6 +45,17 @@ def test_offsets_may_change_from_frame_to_frame() -> None:
     for t in range(5):
         still = forward_kinematics(root[t : t + 1], quats[t : t + 1], moving[t], SMPL22_PARENTS)
         np.testing.assert_allclose(joints[t], still[0], atol=1e-12)
+
+
+@pytest.mark.parametrize("frames", [1, 511, 512, 513, 1100])
+def test_all_joints_of_a_generation_at_once_are_number_for_number_those_one_by_one(frames: int) -> None:
+    rng = np.random.default_rng(frames)
+    for count in (1, 2, 22, 40):
+        parents = [-1, *(int(rng.integers(0, joint)) for joint in range(1, count))]
+        quats = rotation.normalise(rng.normal(size=(frames, count, 4)))
+        root, offsets = rng.normal(size=(frames, 3)), rng.normal(size=(count, 3))
+        one_by_one = pose(root, global_rotations(quats, parents), offsets, parents)
+        np.testing.assert_array_equal(forward_kinematics(root, quats, offsets, parents), one_by_one)
 
 
 def test_bone_lengths_are_those_of_the_offsets() -> None:

@@ -1,0 +1,90 @@
+"""`motionunion convert`: one motion to features, and what that loses."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cli.options import JsonOption
+from cli.show import show_json, show_table
+
+if TYPE_CHECKING:
+    from motionunion.convert import Conversion
+
+_RESAMPLED = {
+    "filtered": "low-passed, then taken at exact times",
+    "compat": "every n-th frame, or interpolated where n is not whole",
+    "stride": "every int(fps / rate)-th frame, whatever rate that leaves",
+}
+
+
+def convert(
+    file: Annotated[
+        Path, typer.Argument(metavar="IN", help="A file that some source reads, or a .npy of features with --from.")
+    ],
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="The .npy of features to write.")],
+    to: Annotated[str, typer.Option("--to", metavar="ID", help="The representation wanted, such as ms272@30.")],
+    features_of: Annotated[
+        str | None,
+        typer.Option("--from", metavar="ID", help="IN holds features of this representation.", show_default=False),
+    ] = None,
+    fps: Annotated[
+        str | None,
+        typer.Option(
+            help="Frames per second of the features in IN, where it is not what their id says: 60, or 60000/1001.",
+            show_default=False,
+        ),
+    ] = None,
+    key: Annotated[str | None, typer.Option(help="Which motion, where IN holds several.", show_default=False)] = None,
+    source: Annotated[
+        str | None, typer.Option(help="Read IN as this source; recognised if not given.", show_default=False)
+    ] = None,
+    skeleton: Annotated[
+        list[Path] | None,
+        typer.Option(help="Joint map of a skeleton that is not known (`motionunion skeleton inspect --save`)."),
+    ] = None,
+    body_models: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of licensed SMPL-H / SMPL-X models; the template body if not given.", show_default=False
+        ),
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace OUT where it exists.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Turn one motion into features of any representation, and say what a round trip through them loses.
+
+    From any file that ingest reads, or from features of one representation to another. The features are decoded again and laid
+    over the motion by one turn and one shift; what still differs is the error.
+    """
+    from motionunion.convert import convert as run
+    from motionunion.convert import rate_of
+    from motionunion.joint_maps import read_joint_map
+    from motionunion.sources.base import ReadOptions
+
+    options = ReadOptions(body_models=body_models, skeletons=tuple(read_joint_map(path) for path in skeleton or ()))
+    done = run(
+        file, out, to=to, features_of=features_of, fps=None if fps is None else rate_of(fps), key=key, source=source,
+        options=options, overwrite=overwrite,
+    )  # fmt: skip
+    show_json(done.to_json()) if as_json else _show(done)
+
+
+def _show(done: Conversion) -> None:
+    trip = done.round_trip
+    same = done.fps == done.rate
+    facts: list[tuple[str, object]] = [
+        ("motion", done.motion),
+        ("frames", f"{done.frames:,} at {float(done.fps):g} fps"),
+        ("rate", f"{float(done.rate):g} fps" + ("" if same else f": {_RESAMPLED[done.resampling]}")),
+        ("features", f"{trip.rows:,} x {done.dims}" + (", as the source ships them" if done.shipped else "")),
+        ("joints off", f"{1000 * trip.joints_mean_m:.3g} mm in the mean, {1000 * trip.joints_max_m:.3g} mm at most"),
+        ("posture off", f"{1000 * trip.posture_mean_m:.3g} mm in the mean, pelvis on pelvis"),
+        ("rotations off", "none to compare" if trip.rotations_max_deg is None else f"{trip.rotations_max_deg:.3g} degrees at most"),
+        ("bones changed", f"{1000 * trip.bones_max_m:.3g} mm at most"),
+        ("start", f"turned by {trip.turned_deg:.3g} degrees, shifted by {trip.shifted_m:.3g} m"),
+    ]  # fmt: skip
+    facts += [(f"lost: {name}", what) for name, what in trip.lost.items()]
+    show_table(f"{done.out}: {done.to}", ("what", "value"), facts)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from motionunion.sources.aistpp import AistPlusPlus
 from motionunion.sources.amass import Amass
+from motionunion.sources.amass_annotations import AmassAnnotations
 from motionunion.sources.animated_drawings import AnimatedDrawings
 from motionunion.sources.azure_kinect import AzureKinect
+from motionunion.sources.babel import Babel
 from motionunion.sources.bandai_namco import BandaiNamco
 from motionunion.sources.base import Claim, Folder, Reading, ReadOptions, Skip, Source
 from motionunion.sources.behave import Behave
@@ -20,6 +22,8 @@ from motionunion.sources.humanact12 import HumanAct12
 from motionunion.sources.humanik_z_up import HumanIkZUp
 from motionunion.sources.humanml3d import HumanML3D
 from motionunion.sources.humman import HuMMan
+from motionunion.sources.inter_x import InterX
+from motionunion.sources.interhuman import InterHuman
 from motionunion.sources.joint_arrays import JointArrays
 from motionunion.sources.kitml import KitML
 from motionunion.sources.lafan1 import Lafan1
@@ -48,7 +52,11 @@ _READERS: tuple[Source, ...] = (
     MotionMillion(),
     MotionX(),
     HumanML3D(),
+    InterX(),
+    InterHuman(),
     KitML(),
+    Babel(),
+    AmassAnnotations(),
     HumanAct12(),
     MotionHub(),
     AistPlusPlus(),

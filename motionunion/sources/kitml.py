@@ -175,9 +175,8 @@ class KitML:
         segments: tuple[Segment, ...] = ()
         if amass is not None and not mirrored:
             twins = _whole(amass, [caption.text for caption in captions if caption.start_s is None])
-            end_s = float(len(joints) / fps)
             segments = (
-                (Segment(uid=amass, name=base, layer=LAYER, start_s=0.0, end_s=end_s, split=split),) if split else ()
+                (Segment(uid=amass, name=base, layer=LAYER, start_s=0.0, end_s=0.0, split=split),) if split else ()
             )
         return RawClip(
             ref=ref,

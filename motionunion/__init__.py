@@ -3,7 +3,8 @@
 The public names load on first use: `import motionunion` itself loads nothing.
 
     open_store, Store           read a store
-    encode, decode              joints to features and back
+    encode, decode              joints, or motions with rotations, to features and back
+    motion_at, decode_motion    a clip, and features, as a motion with rotations
     errors                      MotionUnionError and its kinds
 """
 
@@ -24,7 +25,9 @@ if TYPE_CHECKING:
         StoreError,
         UsageError,
     )
-    from motionunion.representations import decode, encode
+    from motionunion.motion import Motion
+    from motionunion.representations import decode, decode_motion, encode
+    from motionunion.resample import motion_at
     from motionunion.store.store import Store, open_store
 
 _WHERE = {
@@ -33,7 +36,9 @@ _WHERE = {
         "ClipError", "ConfigError", "MissingExtra", "MissingInput", "MotionUnionError", "SourceFormatError", "StoreError",
         "UsageError",
     ),
-    "motionunion.representations": ("decode", "encode"),
+    "motionunion.motion": ("Motion",),
+    "motionunion.representations": ("decode", "decode_motion", "encode"),
+    "motionunion.resample": ("motion_at",),
     "motionunion.store.store": ("Store", "open_store"),
 }  # fmt: skip
 _HOME = {name: module for module, names in _WHERE.items() for name in names}
@@ -47,6 +52,7 @@ __all__ = [
     "ConfigError",
     "MissingExtra",
     "MissingInput",
+    "Motion",
     "MotionUnionError",
     "RawClip",
     "Segment",
@@ -55,7 +61,9 @@ __all__ = [
     "StoreError",
     "UsageError",
     "decode",
+    "decode_motion",
     "encode",
+    "motion_at",
     "open_store",
 ]
 

@@ -80,11 +80,24 @@ def _show(done: Conversion) -> None:
         ("frames", f"{done.frames:,} at {float(done.fps):g} fps"),
         ("rate", f"{float(done.rate):g} fps" + ("" if same else f": {_RESAMPLED[done.resampling]}")),
         ("features", f"{trip.rows:,} x {done.dims}" + (", as the source ships them" if done.shipped else "")),
-        ("joints off", f"{1000 * trip.joints_mean_m:.3g} mm in the mean, {1000 * trip.joints_max_m:.3g} mm at most"),
-        ("posture off", f"{1000 * trip.posture_mean_m:.3g} mm in the mean, pelvis on pelvis"),
-        ("rotations off", "none to compare" if trip.rotations_max_deg is None else f"{trip.rotations_max_deg:.3g} degrees at most"),
-        ("bones changed", f"{1000 * trip.bones_max_m:.3g} mm at most"),
-        ("start", f"turned by {trip.turned_deg:.3g} degrees, shifted by {trip.shifted_m:.3g} m"),
-    ]  # fmt: skip
+        ("joints off", f"{_length(trip.joints_mean_m)} in the mean, {_length(trip.joints_max_m)} at most"),
+        ("posture off", f"{_length(trip.posture_mean_m)} in the mean, pelvis on pelvis"),
+        (
+            "rotations off",
+            "none to compare" if trip.rotations_max_deg is None else f"{_angle(trip.rotations_max_deg)} at most",
+        ),
+        ("bones changed", f"{_length(trip.bones_max_m)} at most"),
+        ("start", f"turned by {_angle(trip.turned_deg)}, shifted by {_length(trip.shifted_m)}"),
+    ]
     facts += [(f"lost: {name}", what) for name, what in trip.lost.items()]
     show_table(f"{done.out}: {done.to}", ("what", "value"), facts)
+
+
+def _length(metres: float) -> str:
+    if metres < 1e-6:
+        return "under 0.001 mm"
+    return f"{1000 * metres:.3g} mm" if metres < 1 else f"{metres:.3g} m"
+
+
+def _angle(degrees: float) -> str:
+    return f"{degrees:.3g} degrees" if abs(degrees) >= 1e-3 else "under 0.001 degrees"

@@ -217,11 +217,13 @@ def _skeleton_id(hierarchy: bytes) -> str | None:
 
 
 def end_sites_of(path: Path) -> dict[str, Offset]:
-    """Offset of the End Site of each joint that has one, in the file's unit."""
+    """Offset of the End Site of each joint that has one, in the file's unit; of a file that has been read well."""
     with path.open("rb") as file:
-        head = file.read(_LONG_HEAD)
-    motion = _MOTION.search(head)
-    return end_sites(head[: motion.start() if motion else None].decode("utf-8", "replace"))
+        data = file.read(_LONG_HEAD)
+        if _MOTION.search(data) is None:  # an immense hierarchy, or lines that end as on an old Macintosh
+            data = (data + file.read()).replace(b"\r", b"\n")
+    motion = _MOTION.search(data)
+    return end_sites(data[: motion.start() if motion else 0].decode("utf-8", "replace"))
 
 
 def _body_only(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -220,3 +221,26 @@ def test_real_xia_names_become_style_group_and_caption(real_data: Path) -> None:
     ]
     assert {raw.group for raw in raws} == {"xia_style/sexy_01"}
     assert raws[0].captions[0].text == "a person moves with a sway of the hips"
+
+
+def test_a_character_of_another_size_than_people_is_refused(tmp_path: Path, walk: Callable[..., Any]) -> None:
+    parents = {"Hips": "-", "Spine": "Hips", "Spine1": "Spine", "Spine2": "Spine1", "Neck": "Spine2", "Head": "Neck"}
+    for side in ("Left", "Right"):
+        for chain in (
+            ("Spine2", "Shoulder", "Arm", "ForeArm", "Hand"),
+            ("Hips", "UpLeg", "Leg", "Foot", "ToeBase"),
+        ):
+            names = [chain[0], *(side + part for part in chain[1:])]
+            parents |= dict(zip(names[1:], names, strict=False))
+    arms_first = sorted(parents, key=lambda name: name.endswith(("Leg", "Foot", "ToeBase")))
+    tree = "\n".join(f"{name} {parents[name]}" for name in arms_first)
+    for unit_m, outcome in ((0.01, None), (0.005, "implausible_size")):
+        path = tmp_path / f"{unit_m}.bvh"
+        walk(30).write_bvh(path, "mixamo", tree, fps=30, unit_m=unit_m)
+        raw = read(claimed(path))
+        if outcome is None:
+            assert normalise(raw).provenance["skeleton_id"] == "mixamo"
+        else:
+            with pytest.raises(MotionUnionError) as caught:
+                normalise(raw)
+            assert caught.value.reason == outcome

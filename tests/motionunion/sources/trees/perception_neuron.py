@@ -34,7 +34,10 @@ LeftHandIndex1 LeftInHandIndex
 
 
 def write(root: Path, walk: Callable[..., Any]) -> None:
-    for seed, name in enumerate(("walk", "stroll")):
-        walk(60, seed=seed).write_bvh(
-            root / f"{name}.bvh", "perception_neuron", TREE, fps=60, unit_m=0.01, order="YXZ", every_joint=True
-        )
+    newer = TREE.replace("Spine3 Spine2\nNeck Spine3\nHead Neck\n", "Neck Spine2\nNeck1 Neck\nHead Neck1\n")
+    newer = newer.replace("Shoulder Spine3", "Shoulder Spine2")
+    for seed, (skeleton_id, tree) in enumerate(
+        (("perception_neuron", TREE), ("perception_neuron_neck1", newer)),
+    ):
+        path = root / f"{skeleton_id}.bvh"
+        walk(60, seed=seed).write_bvh(path, skeleton_id, tree, fps=60, unit_m=0.01, order="YXZ", every_joint=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from manifests import source_manifest
 from motionunion.errors import MissingInput
 from motionunion.ingest.outstanding import portions
 from motionunion.ingest.plan import Listed, cut_tasks, list_claims
@@ -132,14 +133,20 @@ def _missing(claims: Sequence[Claim], options: ReadOptions, store: Store | None)
             "captions and splits of AMASS: it has none of its own; `motionunion ingest HUMANML3D_FOLDER` (texts/, index.csv, "
             "train.txt, val.txt, test.txt) attaches them, before or after"
         )
-    if amass and options.body_models is None:
+    posed = sorted(name for name in sources if _moves_a_body_model(name))
+    if posed and options.body_models is None:
         yield (
-            "body models: without --body-models DIR the AMASS clips move the template body, and nothing computed from them "
-            "is comparable with published numbers"
+            f"body models: without --body-models DIR the clips of {', '.join(posed)} move the template body, and nothing "
+            "computed from them is comparable with published numbers"
         )
     for claim in claims:
         if claim.source == "humanml3d":
             yield from _missing_of_humanml3d(claim)
+
+
+def _moves_a_body_model(source: str) -> bool:
+    manifest = source_manifest(source)
+    return bool(manifest.get("rotations")) and str(manifest.get("skeleton", "")).startswith("smpl22")
 
 
 def _missing_of_humanml3d(claim: Claim) -> Iterable[str]:

@@ -18,7 +18,7 @@ from motionunion.sources import SOURCES
 from motionunion.sources.base import Claim, Folder, Skip, Source, is_text
 from motionunion.sources.leftovers import why_skipped
 
-_MOTION = (".npz", ".bvh", ".amc")
+_MOTION = (".npz", ".bvh", ".amc", ".pkl")
 _BESIDE = (".txt", ".json")
 
 

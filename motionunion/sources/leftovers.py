@@ -23,9 +23,13 @@ _PLAIN: tuple[tuple[str, str], ...] = (
     ),
     (r".*\.(py|ipynb|sh|toml|ya?ml|cfg|ini|opt)", "program or settings"),
     (r".*\.(fbx|glb|gltf|blend|obj|ply|c3d)", "motion or mesh format that is not read yet"),
-    (r".*\.amc", "Acclaim motion that bears no take's name of the CMU database (01_05.amc): --source cmu_asfamc reads it"),
+    (
+        r".*\.amc",
+        "Acclaim motion that bears no take's name of the CMU database (01_05.amc): --source cmu_asfamc reads it",
+    ),
     (r".*\.asf", "Acclaim skeleton without a motion of the CMU database beside it"),
-    (r".*\.(pkl|pickle|pt|pth|ckpt)", "pickle: reading one can run code, and no source that is read needs one"),
+    (r".*\.(pkl|pickle)", "pickle of no set that is known (AIST++, EgoBody and InterHuman come so); none is ever run"),
+    (r".*\.(pt|pth|ckpt)", "weights or tensors in a pickle, which no source that is read needs"),
     (r".*\.(h5|hdf5)", "HDF5: no source that is read yet uses it"),
     (r".*\.(json|jsonl|csv|tsv|txt|xml)", "text or table beside no motion (own captions: motionunion captions import)"),
 )

@@ -81,6 +81,13 @@ def test_keypoints_are_passed_over_with_a_reason(tree: Path) -> None:
     assert "fitted" in skip.reason
 
 
+def test_words_beside_a_dance_are_its_sidecar(tree: Path) -> None:
+    path = refs_of(tree)[0].path.with_suffix(".txt")
+    path.write_text("a person spins on the head\n")
+    (claim,) = recognise([tree]).claims
+    assert claim.sidecars == (path,)
+
+
 def test_poses_may_have_an_axis_for_joints(tree: Path) -> None:
     ref = refs_of(tree)[0]
     before = read(ref)

@@ -32,6 +32,7 @@ from motionunion.sources.id_lists import side_in
 _MOTION = "motion_data"
 _STREAMS = ("train_stream", "val_stream")
 _BESIDE = (("texts", ".txt"), ("split", ".txt"), ("mean_std", ".npy"), ("t2m_babel_mean_std", ".npy"))
+_AROUND = (*(name for name, _ in _BESIDE), *(f"{stream}_text" for stream in _STREAMS))
 _ID = re.compile(r"M?(\d{6})")
 _STREAM = re.compile(r"(?P<first>[^#*]*)(#[^*]*)?\*(?P<second>[^#]*)#(.*#)?\s*(?P<frames>[0-9]{1,9})")
 
@@ -46,13 +47,15 @@ class MotionStreamer272:
     def recognise(self, folder: Folder) -> Claim | None:
         """Claim a set from the folder that holds `motion_data` or the streams, or from one of these alone."""
         if folder.path == folder.top and folder.path.name in (_MOTION, *_STREAMS):
-            own = _features_in(folder)
+            # Alone, out of a zip say, nothing tells whose features these are, nor their rate.
+            known = any((folder.path.parent / name).is_dir() for name in _AROUND)
+            own = _features_in(folder) if known else ()
             return Claim(self.name, folder.path.parent, own) if own else None
         motions: list[Path] = []
         for name in (_MOTION, *_STREAMS):
             inner = folder.below(name)
             motions += _features_in(inner) if inner is not None else ()
-        if not motions:
+        if not motions or not set(_AROUND) & set(folder.folders):
             return None
         files = list(motions)
         for name, suffix in (*_BESIDE, *((f"{stream}_text", ".txt") for stream in _STREAMS)):
@@ -75,7 +78,8 @@ class MotionStreamer272:
         raw = read_272(ref)
         assert raw.shipped is not None
         folder, stem = ref.path.parent, ref.path.stem
-        layer = "humanml3d" if ref.key.startswith("humanml3d/") else "babel"
+        known = ref.key.partition("/")[0]
+        layer = {"humanml3d": "humanml3d", "unknown": self.name}.get(known, "babel")
         seconds = len(raw.shipped.features_TD) / float(raw.fps)
         if folder.name == _MOTION:
             text_path = folder.parent / "texts" / f"{stem}.txt"
@@ -91,7 +95,7 @@ class MotionStreamer272:
             group=f"humanml3d/{named[1]}" if layer == "humanml3d" and named else None,
             official_split=split,
             captions=tuple(caption_of(line, ref.uid, layer, "human") for line in lines),
-            labels={**raw.labels, "set": ref.key.partition("/")[0]},
+            labels={**raw.labels, "set": known},
             flags=("mirrored",) if named and stem.startswith("M") else (),
             inputs=(ref.path, text_path) if text_path.is_file() else (ref.path,),
             faults=faults,
@@ -105,11 +109,15 @@ def _features_in(folder: Folder) -> tuple[Path, ...]:
 
 
 def _set_of(path: Path) -> str:
-    """`humanml3d`, `babel` or `babel_stream`: by the folder's streams or statistics, else by its name."""
+    """`humanml3d`, `babel` or `babel_stream`: by what lies around the motions, else by the folder's name; else `unknown`."""
     if path.parent.name in _STREAMS:
         return "babel_stream"
     home = path.parent.parent
-    return "babel" if (home / "t2m_babel_mean_std").is_dir() or "babel" in home.name.lower() else "humanml3d"
+    if (home / "t2m_babel_mean_std").is_dir() or "babel" in home.name.lower():
+        return "babel"
+    # BABEL's has no test split, and its statistics have another name.
+    known = (home / "mean_std").is_dir() or (home / "split" / "test.txt").is_file()
+    return "humanml3d" if known or "humanml" in home.name.lower() else "unknown"
 
 
 def _two_stretches(

@@ -20,7 +20,7 @@ from motionunion.normalise import normalise
 from motionunion.representations import decode_motion, encode
 from motionunion.resample import motion_at
 from motionunion.sources import SOURCES, ReadOptions
-from motionunion.sources.detect import recognise
+from motionunion.sources.detect import look_around, recognise
 from motionunion.sources.id_lists import IdLists, read_lists, side_in
 from motionunion.sources.motionmillion import group_of
 from motionunion.store.store import open_store
@@ -153,6 +153,23 @@ def test_motionstreamer_has_sets_sides_and_captions(write_tree: WriteTree, tmp_p
 def test_the_folder_of_motions_alone_gives_the_same_keys(write_tree: WriteTree, tmp_path: Path) -> None:
     write_tree("motionstreamer_272", tmp_path)
     assert [ref.key for ref in refs("motionstreamer_272", tmp_path / "babel_272" / "motion_data")] == ["babel/000004"]
+
+
+def test_a_folder_that_does_not_say_whose_features_it_holds_is_taken_for_nobodys(
+    write_tree: WriteTree, tmp_path: Path
+) -> None:
+    """HumanML3D's and BABEL's ids are the same numbers, for other motions."""
+    write_tree("motionstreamer_272", tmp_path)
+    home = (tmp_path / "babel_272").rename(tmp_path / "mine")
+    (home / "t2m_babel_mean_std").rename(tmp_path / "statistics")
+    (raw,) = clips("motionstreamer_272", home).values()
+    assert (raw.ref.key, raw.group, raw.labels["set"]) == ("unknown/000004", None, "unknown")
+    alone = tmp_path / "alone"
+    alone.mkdir()
+    (home / "motion_data").rename(alone / "motion_data")
+    for given in (alone, alone / "motion_data"):
+        found = look_around([given])
+        assert (found.claims, ["no frame rate" in skip.reason for skip in found.skipped]) == ((), [True])
 
 
 @pytest.mark.parametrize("text", ["walk and stand\n", "walk*stand#soon\n"])

@@ -50,10 +50,10 @@ class AistPlusPlus:
     suffixes: tuple[str, ...] = (".pkl",)
 
     def recognise(self, folder: Folder) -> Claim | None:
-        """Claim pickles that begin with `smpl_...` keys, and the lists of a folder that holds them in `motions`."""
+        """Claim pickles that begin with `smpl_...` keys, and the lists of a folder that has such in `motions`."""
+        files = _with_key(folder, b"smpl_poses")
         inner = folder.below("motions")
-        files = [path for part in (folder, inner) if part for path in _with_key(part, b"smpl_poses")]
-        if inner is not None and files:
+        if inner is not None and _with_key(inner, b"smpl_poses"):
             files += [folder.path / name for name in _LISTS if _has(folder, name)]
         skipped = tuple(Skip(path, _KEYPOINTS) for path in _with_key(folder, b"keypoints3d"))
         return Claim(self.name, folder.top, tuple(sorted(files)), skipped) if files or skipped else None

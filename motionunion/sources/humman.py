@@ -38,11 +38,10 @@ class HuMMan:
     suffixes: tuple[str, ...] = ()
 
     def recognise(self, folder: Folder) -> Claim | None:
-        """Claim npz files that bear this set's names and arrays, and the phases of the action in `annotations` beside."""
-        inner = folder.below("smpl_on_ground")
-        files = [path for part in (folder, inner) if part for path in _motions(part)]
-        beside = folder.below("annotations") if inner is not None else None
-        if files and beside is not None:
+        """Claim npz files that bear this set's names and arrays, and the phases in `annotations` beside them."""
+        files = _motions(folder)
+        inner, beside = folder.below("smpl_on_ground"), folder.below("annotations")
+        if inner is not None and beside is not None and _motions(inner):
             files += [beside.path / name for name in beside.with_suffix(".json") if _NAME.fullmatch(Path(name).stem)]
         return Claim(self.name, folder.top, tuple(sorted(files))) if files else None
 

@@ -129,7 +129,7 @@ def test_tokenizer_training_killed_ten_times_finishes_with_the_same_weights(fini
 
 def test_train_ar_killed_ten_times_ends_with_a_finished_model(finished: Path, tmp_path: Path) -> None:
     copy(finished, tmp_path, "motionunion-store", "scamo-runs")
-    line = ("scamo", "train-ar", "--steps", "60")
+    line = ("scamo", "train-ar", "--steps", "30")
     other = tmp_path / "undisturbed"
     other.mkdir()
     copy(finished, other, "motionunion-store", "scamo-runs")

@@ -128,12 +128,12 @@ def test_two_writers_and_a_reader(processes, beside, tmp_path):
 def test_compaction_beside_two_writers_and_a_reader(processes, beside, tmp_path):
     place = tmp_path / "store"
     open_store(place, create=True)
-    compacted, seen = together(processes, place, 15, ["compact", "read"])
+    compacted, seen = together(processes, place, 8, ["compact", "read"])
     store = open_store(place)
     assert compacted["commits"] > 0
     assert compacted["clips"] > 0
     assert seen["clips"] > 0
-    assert store.fingerprint() == serial(beside, tmp_path / "serial", 15).fingerprint()
+    assert store.fingerprint() == serial(beside, tmp_path / "serial", 8).fingerprint()
     assert check_store(place).sound
     compact(place)
     assert open_store(place).fingerprint() == store.fingerprint()

@@ -47,12 +47,12 @@ def strike_everywhere(
 @pytest.mark.parametrize(
     ("fault", "step"),
     [
-        (Fault(kind="stop"), 4),
-        (Fault(kind="stop", after=True), 4),
+        (Fault(kind="stop"), 8),
+        (Fault(kind="stop", after=True), 8),
         (Fault(kind="full", lasting=True), 3),
-        (Fault(kind="read_error"), 3),
-        (Fault(kind="reset"), 5),
-        (Fault(kind="reset", after=True), 5),
+        (Fault(kind="read_error"), 5),
+        (Fault(kind="reset"), 9),
+        (Fault(kind="reset", after=True), 9),
     ],
     ids=lambda value: (
         f"{value.kind}{'-after' if value.after else ''}" if isinstance(value, Fault) else f"every-{value}"

@@ -46,7 +46,7 @@ READINGS = st.dictionaries(st.sampled_from(KEYS), st.sampled_from(("clip 1", "cl
 
 
 @pytest.mark.slow
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(history=st.lists(READINGS, min_size=2, max_size=5), data=st.data())
 def test_an_index_made_from_an_earlier_one_equals_one_made_from_the_shards(
     desk, make_clip, tmp_path_factory, history, data

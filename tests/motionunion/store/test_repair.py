@@ -498,7 +498,7 @@ def test_whatever_is_damaged_no_intact_clip_goes_and_no_damaged_one_is_served(st
     shutil.rmtree(store / "index")
     random = np.random.default_rng(5)
     files = [path.relative_to(store) for path in sorted(store.rglob("*")) if path.is_file()]
-    for turn in range(40):
+    for turn in range(12):
         copy = tmp_path / f"copy-{turn}"
         shutil.copytree(store, copy)
         hurt = random.choice(len(files), size=random.integers(1, 6), replace=False)

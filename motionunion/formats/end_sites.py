@@ -20,19 +20,20 @@ def end_sites(hierarchy: str) -> dict[str, Offset]:
     named: str | None = None
     for row in hierarchy.split("\n"):
         words = row.replace("{", " { ").replace("}", " } ").split()
-        while words:
-            word = words.pop(0)
+        at = 0
+        while at < len(words):
+            word, at = words[at], at + 1
             if word in ("ROOT", "JOINT", "End"):
-                upto = words.index("{") if "{" in words else len(words)
-                named = None if word == "End" else " ".join(words[:upto])
-                words = words[upto:]
+                start = at
+                while at < len(words) and words[at] != "{":
+                    at += 1
+                named = None if word == "End" else " ".join(words[start:at])
             elif word == "{":
                 open_joints.append(named)
             elif word == "}" and open_joints:
                 open_joints.pop()
-            elif word == "OFFSET" and len(open_joints) > 1 and open_joints[-1] is None and len(words) >= 3:
+            elif word == "OFFSET" and len(open_joints) > 1 and open_joints[-1] is None and len(words) >= at + 3:
                 joint = open_joints[-2]
                 if joint is not None:
-                    sites[joint] = (float(words[0]), float(words[1]), float(words[2]))
-                words = words[3:]
+                    sites[joint] = (float(words[at]), float(words[at + 1]), float(words[at + 2]))
     return sites

@@ -36,6 +36,7 @@ _ROLL = re.compile(r"(Roll|Twist)\d*$")
 _POINTS = {
     "left": AXES["x"], "right": AXES["-x"], "up": AXES["y"], "down": AXES["-y"], "front": AXES["z"], "back": AXES["-z"],
 }  # fmt: skip
+_MOST_REMEMBERED = 1000
 _STRAIGHT = {
     "left_hip": "down", "right_hip": "down", "left_knee": "down", "right_knee": "down",
     "left_shoulder": "left", "left_elbow": "left", "right_shoulder": "right", "right_elbow": "right",
@@ -71,7 +72,9 @@ def body_of(skeleton: Skeleton, ends: Collection[str] = (), *, check_fit: bool =
         ends: Names of the joints that have End Sites.
         check_fit: Whether the offsets must fit; not where they cannot be read.
     """
-    found = _by_names(skeleton.names, skeleton.parents, frozenset(ends))
+    # The files of a data set have one list of names; an immense one is not worth remembering.
+    recall = _by_names if len(skeleton.names) <= _MOST_REMEMBERED else _by_names.__wrapped__
+    found = recall(skeleton.names, skeleton.parents, frozenset(ends))
     if not check_fit or not found:
         return found[0] if found else None
     fitting = [(misfit_deg(skeleton, body), body) for body in found if body.joint_map.axes is not None]
@@ -96,7 +99,7 @@ def misfit_deg(skeleton: Skeleton, body: Body) -> float:
     return worst
 
 
-@lru_cache(maxsize=256)  # the files of a data set have one list of names
+@lru_cache(maxsize=256)
 def _by_names(names: tuple[str, ...], parents: tuple[int, ...], ends: frozenset[str]) -> tuple[Body, ...]:
     plain = tuple(_NAME_SPACE.sub("", name) for name in plain_names(names))
     sites = frozenset(_NAME_SPACE.sub("", end.rpartition(":")[2]) for end in ends)
@@ -106,6 +109,7 @@ def _by_names(names: tuple[str, ...], parents: tuple[int, ...], ends: frozenset[
 
 def _as(joint_map: JointMap, plain: tuple[str, ...], parents: tuple[int, ...], sites: frozenset[str]) -> Body | None:
     """The file's skeleton taken for one known one, by names."""
+    carriers = set(parents)
     limb_ends = {joint_map.places[SMPL22_NAMES.index(name)].rotation for name in _LIMB_ENDS}
     for spelling in joint_map.names:
         wanted = tuple(name for name in spelling if not name.endswith(END))
@@ -116,7 +120,7 @@ def _as(joint_map: JointMap, plain: tuple[str, ...], parents: tuple[int, ...], s
         hanging: set[int] = set()
         for joint, (name, parent) in enumerate(zip(plain, parents, strict=True)):
             cut = parent in hanging or (parent >= 0 and plain[parent] in limb_ends)
-            if name not in wanted and (cut or (_ROLL.search(name) and joint not in parents)):
+            if name not in wanted and (cut or (_ROLL.search(name) and joint not in carriers)):
                 hanging.add(joint)
             else:
                 kept.append(joint)

@@ -256,7 +256,7 @@ def from_travelling_joint(bvh: Bvh, unit_m: float, path: Path) -> tuple[Skeleton
     skeleton, quats, translations = bvh.skeleton, bvh.quats_TJ4(), bvh.translations_TJ3()
     world = global_rotations(quats, skeleton.parents)
     root = translations[:, 0]
-    while skeleton.parents.count(0) == 1 and bvh.channels[1] and bvh.channels[1][0].endswith("position"):
+    while skeleton.parents.count(0) == 1 and any(name.endswith("position") for name in bvh.channels[1]):
         root = root + rotate(world[:, 0], translations[:, 1])
         skeleton = Skeleton(
             skeleton.names[1:], tuple(parent - 1 for parent in skeleton.parents[1:]), skeleton.offsets_J3[1:]

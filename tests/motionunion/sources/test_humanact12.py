@@ -11,9 +11,12 @@ import pytest
 
 from motionunion.clip import RawClip
 from motionunion.errors import ClipError, SourceFormatError
+from motionunion.ingest.run import ingest
 from motionunion.normalise import normalise
+from motionunion.representations import encode
 from motionunion.sources.base import Folder, ReadOptions
 from motionunion.sources.humanact12 import HumanAct12
+from motionunion.store.store import open_store
 
 READER = HumanAct12()
 NAME = "P11G01R02F0001T0040A0402"
@@ -60,3 +63,25 @@ def test_other_arrays_are_not_called_humanact12(tmp_path: Path, shape: tuple[int
         (ref,) = READER.discover(claim)
         with pytest.raises(SourceFormatError, match="has shape"):
             READER.read(ref, ReadOptions())
+
+
+def test_humanml3d_s_index_cuts_and_captions_the_whole_file(
+    tmp_path: Path,
+    walk: Callable[..., Any],
+    write_tree: Callable[[str, Path], Any],
+    write_humanml3d: Callable[..., Path],
+) -> None:
+    write_tree("humanact12", tmp_path / "raw" / "motion")
+    name = "P01G01R01F0001T0040A0201"
+    write_humanml3d(
+        tmp_path / "raw" / "HumanML3D", index=[(f"humanact12/humanact12/{name}", 0, -1, "000053")],
+        texts={"000053": "a man walks.#a/DET man/NOUN walk/VERB#0.0#0.0\n"}, splits={"val": ["000053"]},
+    )  # fmt: skip
+    ingest([tmp_path / "raw"], tmp_path / "store")
+    with open_store(tmp_path / "store") as store:
+        selection = store.features("hml263@20/compat")
+        spans = {span.name: (span, np.asarray(values)) for span, values in zip(selection.spans, selection, strict=True)}
+    span, values = spans["000053"]
+    assert (span.first_frame, span.stop_frame, span.split, span.official_split) == (0, 40, "val", "val")
+    assert "a man walks." in {caption.text for caption in span.captions}
+    np.testing.assert_allclose(values, encode(walk(20).joints_T22x3, "hml263@20/compat", fps=20), atol=2e-4)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -10,11 +11,17 @@ import numpy.typing as npt
 import pytest
 from scipy.spatial.transform import Rotation
 
+from motionunion.clip import RawClip
 from motionunion.kinematics import forward_kinematics
 from motionunion.motion import Motion
+from motionunion.normalise import normalise
 from motionunion.representations import decode_motion, encode
+from motionunion.representations import ms272_layout as layout
+from motionunion.resample import motion_at
 from motionunion.rotation import from_rotvec
 from motionunion.skeleton import SMPL22_PARENTS
+from motionunion.sources import SOURCES, ReadOptions
+from motionunion.sources.detect import recognise
 
 IDS = ("ms272@30", "ms272@30/compat")
 CLIPS = ("start", "middle", "half_rate", "spin", "mirror")
@@ -112,3 +119,19 @@ def test_decoding_float32_rows_keeps_a_long_path(sample: tuple[Array, Array]) ->
     features, _ = sample
     exact, rounded = (decode_motion(features.astype(dtype), "ms272@30") for dtype in (np.float64, np.float32))
     np.testing.assert_allclose(rounded.joints_T22x3, exact.joints_T22x3, rtol=0, atol=1e-6)
+
+
+def test_the_amass_file_behind_the_sample_gives_its_features(sample: tuple[Array, Array], real_data: Path) -> None:
+    """From the npz as downloaded (120 fps, +Z up) to what was published, 60 fps that passes for 30.
+
+    Joints are another body's (SMPL-X is not here), so that their own columns differ; path, turn and rotations do not.
+    """
+    (claim,) = recognise([real_data / "amass" / "smplh" / "272rep"]).claims
+    (ref,) = SOURCES["amass_smplh"].discover(claim)
+    raw = SOURCES["amass_smplh"].read(ref, ReadOptions())
+    assert isinstance(raw, RawClip)
+    motion = replace(motion_at(normalise(raw), 60), fps=Fraction(30))
+    published = sample[0]
+    features = encode(motion, "ms272@30/compat")[: len(published)]
+    same = np.r_[layout.TRAVEL, layout.TURN, layout.ROTATIONS]
+    np.testing.assert_allclose(features[:, same], published[:, same], rtol=0, atol=1e-6)

@@ -44,6 +44,8 @@ from motionunion.sources.smpl_parameters import (
 _LAYOUTS: dict[tuple[int, ...], str] = {
     (156,): "smplh", (165,): "smplx", (72,): "fits", (24, 3): "fits", (52, 3): "fits", (55, 3): "fits"
 }  # fmt: skip
+VIDEO_KEYS = ("source_video_fps", "cam_intrinsics")
+"""What no file of AMASS holds, and fits of videos in its layout do."""
 _SHAPE_ONLY = "body shape without motion (shape.npz, *_stagei.npz)"
 
 
@@ -116,13 +118,15 @@ def layout_of(path: Path) -> str | None:
     A file that cannot be opened is known by its name.
     """
     try:
-        heads = member_heads(path, ("poses", "trans", "root_orient", "pose_body", "betas", "global_ori"))
+        heads = member_heads(path, ("poses", "trans", "root_orient", "pose_body", "betas", *VIDEO_KEYS))
     except SourceFormatError as error:
         if error.reason == "git_lfs_pointer" or error.reason == "not_npz":
             return None
         return "smplx" if path.stem.endswith("_stageii") else "smplh"
     if path.stem.endswith("_stagei") or ("betas" in heads and not {"poses", "trans", "root_orient"} & set(heads)):
         return "shape"
+    if set(VIDEO_KEYS) & set(heads) and "poses" in heads:
+        return "fits"
     if {"root_orient", "pose_body", "trans"} <= set(heads):
         return "smplx"
     if not {"poses", "trans"} <= set(heads):

@@ -1,9 +1,9 @@
 """SMPL-family parameters of no data set that has a reader of its own: fits of videos, mostly, in files like AMASS's.
 
 Tools that estimate people in videos (TRAM, WHAM, GVHMR, SMPLer-X and the like) and those that convert their results save
-an npz with `poses`, `trans`, `betas`, `gender` and a frame rate, as AMASS does, but with another model's rotations:
-(T, 72) or (T, 24, 3) for SMPL, (T, 52, 3) for SMPL+H, (T, 55, 3) for SMPL-X. Which axis points up no such file says: in one
-that is AMASS's in all but the model (flat poses, `mocap_framerate`) it is AMASS's, +Z, and refused where the motion says
+an npz with `poses`, `trans`, `betas`, `gender` and a frame rate, as AMASS does, but with another model's rotations, (T, 72)
+or (T, 24, 3) for SMPL, (T, 52, 3) for SMPL+H, (T, 55, 3) for SMPL-X, or with what is known of the video beside them. Which axis
+points up no such file says: in one that is AMASS's in layout (flat poses) it is AMASS's, +Z, and refused where the motion says
 otherwise; in any other it is measured. The frame rate is the file's; one that states none is refused.
 
 Licence: whatever the maker of the file says; the manifest says none. Fits of videos (flag `video_fit` where the file
@@ -17,7 +17,7 @@ from dataclasses import replace
 
 from motionunion.clip import ClipRef, RawClip
 from motionunion.formats.npz import read_npz
-from motionunion.sources.amass import layouts_in
+from motionunion.sources.amass import VIDEO_KEYS, layouts_in
 from motionunion.sources.base import Claim, Folder, ReadOptions
 from motionunion.sources.smpl_parameters import (
     RATE_KEYS,
@@ -30,8 +30,6 @@ from motionunion.sources.smpl_parameters import (
     whole_pose,
 )
 
-_VIDEO_KEYS = ("source_video_fps", "cam_intrinsics")
-
 
 class SmplFits:
     """Reader of npz files with SMPL-family parameters of unknown origin."""
@@ -41,7 +39,7 @@ class SmplFits:
     suffixes: tuple[str, ...] = (".npz",)
 
     def recognise(self, folder: Folder) -> Claim | None:
-        """Claim npz files with `trans` and the poses of one of the models, in a shape that AMASS does not have."""
+        """Claim npz files with `trans` and the poses of one of the models, in a form that AMASS does not have."""
         files = tuple(folder.path / name for name, layout in layouts_in(folder).items() if layout == "fits")
         return Claim(self.name, folder.top, files) if files else None
 
@@ -57,16 +55,16 @@ class SmplFits:
     def read(self, ref: ClipRef, options: ReadOptions) -> RawClip:
         """Read one npz. Raises `SourceFormatError` or `ClipError`."""
         path = ref.path
-        arrays = read_npz(path, ("poses", "trans"), ("betas", "gender", "expression", *RATE_KEYS, *_VIDEO_KEYS))
+        arrays = read_npz(path, ("poses", "trans"), ("betas", "gender", "expression", *RATE_KEYS, *VIDEO_KEYS))
         pose = whole_pose(arrays["poses"], path)
         frames = len(pose.rotvecs_T22x3)
         if "expression" in arrays and pose.family == "smplx":
             pose = replace(pose, face={**pose.face, "expression": shaped(arrays, "expression", path, frames, None)})
         fps, labels = stated_rate(arrays, path)
         body = Body(gender=text_of(arrays.get("gender")), betas=one_shape(arrays, path))
-        up = "z" if arrays["poses"].ndim == 2 and RATE_KEYS[0] in arrays else "measured"
+        up = "z" if arrays["poses"].ndim == 2 else "measured"
         raw = smpl_clip(ref, pose, shaped(arrays, "trans", path, frames, 3), body, fps, options, up=up)
         flags = ("smpl72",) if pose.family == "smpl" else ()
-        if any(key in arrays for key in _VIDEO_KEYS):
+        if any(key in arrays for key in VIDEO_KEYS):
             flags = (*flags, "video_fit")
         return replace(raw, labels={**labels, "model": pose.family}, flags=flags)

@@ -238,7 +238,6 @@ def test_a_truncated_file_is_refused_as_truncated(tmp_path: Path, write_smplh: W
         ("amass/smplh/nghorbani_amass/amass_sample.npz", "smplh", 601, 120, "male"),
         ("amass/smplh/nghorbani_amass/dmpl_sample.npz", "smplh", 235, 120, "female"),
         ("amass/smplx/140_02_stageii.npz", "smplx", 937, 120, "neutral"),
-        ("amass/smplx/PROX_1_smplx_amass.npz", "smplx", 883, 30, "neutral"),
     ],
 )
 def test_real_files_stand_upright_on_their_feet_once(

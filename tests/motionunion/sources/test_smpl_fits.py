@@ -79,9 +79,10 @@ def test_a_file_without_a_rate_is_refused(tmp_path: Path) -> None:
 
 
 def test_real_fits_are_all_read(real_data: Path) -> None:
-    refs = refs_of(real_data / "amass_like") + refs_of(real_data / "motionx_format")
+    refs = [ref for name in ("amass", "amass_like", "motionx_format") for ref in refs_of(real_data / name)]
     clips = {ref.key: normalise(read(ref)) for ref in refs}
-    assert len(clips) == 39 + 1
+    assert len(clips) == 39 + 2
     assert {clip.fps for clip in clips.values()} == {30}
     ups = {key.partition("/")[0]: clip.provenance["up"] for key, clip in clips.items()}
-    assert ups == {"asap_tram_smpl72": "z", "motionx_format": "y"}
+    assert ups == {"asap_tram_smpl72": "z", "motionx_format": "y", "smplx": "z"}
+    assert "video_fit" in clips["smplx/PROX_1_smplx_amass"].flags

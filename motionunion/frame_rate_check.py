@@ -1,7 +1,7 @@
 """Whether the declared frame rate can be true: bodies fall at 9.81 m/s2, and legs swing like pendulums.
 
 Positions in metres are a clock. Whoever jumps falls freely, so the height of the centre of mass over the frames of a jump is
-a parabola whose bend tells how long a frame lasts; on real clips of five sources this is right to 7 %. Where nobody jumps,
+a parabola whose bend tells how long a frame lasts; on real clips of nine sources this is right to 7 %. Where nobody jumps,
 steps of some length come at a pace that is anyone's guess within a factor of two, and of nobody beyond it: that finds
 30 frames a second that are called 120. A rate is never changed here; what does not fit becomes a flag, and a person decides.
 

@@ -18,7 +18,7 @@ from motionunion import rotation
 from motionunion.joint_map import plain_names
 from motionunion.limbs import Limb, Limbs, Tree
 from motionunion.measure import Measured
-from motionunion.rest_measure import Rest
+from motionunion.rest_axes import Rest
 from motionunion.skeleton import SMPL22_NAMES, Skeleton
 
 FloatArray = npt.NDArray[np.float64]

@@ -63,6 +63,8 @@ class JointMap:
     """Metres per length unit, where one can say so of all of them."""
     licence: str | None = None
     """Licence of the files that a person reads by a map of their own."""
+    added_frames: int = 0
+    """Frames that the exporter puts before every take (a T-pose): outside `valid` of the files that are read by this map."""
 
     @cached_property
     def joint_mask(self) -> npt.NDArray[np.bool_]:
@@ -74,9 +76,8 @@ class JointMap:
         """64 hex digits over everything that decides what is recognised and read: all but the title."""
         places = [astuple(place) for place in self.places]
         rest = [None if self.axes is None else dict(self.axes), dict(self.dips), dict(self.turns)]
-        return sha256_hex(
-            canonical_json([self.skeleton_id, self.names, places, rest, self.up, self.unit_m, self.licence])
-        )
+        stated = [self.up, self.unit_m, self.licence, self.added_frames]
+        return sha256_hex(canonical_json([self.skeleton_id, self.names, places, rest, *stated]))
 
     def matches(self, names: Sequence[str]) -> bool:
         """Whether a file with these joints, in this order, has this skeleton."""

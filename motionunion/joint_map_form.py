@@ -3,7 +3,8 @@
 title = "My rig"
 up = "y"                              # optional, as unit_m: the data set's manifest or measurement may say them
 unit_m = 0.01
-licence = "CC-BY-4.0"                 # optional: of files that are read by a map of one's own
+licence = "CC-BY-4.0"                 # optional, as added_frames: of files that are read by a map of one's own
+added_frames = 1                      # frames that the exporter puts before every take (a T-pose)
 
 [joints]
 names = ["Hips Spine ..."]            # every known spelling; a list of names where a name holds a blank;
@@ -111,7 +112,7 @@ class _Form:
         raise ConfigError(f"{self.where}: {key}: {problem}")
 
     def joint_map(self, skeleton_id: str) -> JointMap:
-        self.only(self.form, {"title", "up", "unit_m", "licence", "joints", "map", "rest"}, "")
+        self.only(self.form, {"title", "up", "unit_m", "licence", "added_frames", "joints", "map", "rest"}, "")
         for key in ("title", "licence"):
             if not isinstance(self.form.get(key, ""), str):
                 self.fail(key, f"a text, found {self.form[key]!r}")
@@ -130,6 +131,7 @@ class _Form:
             up=self.up(),
             unit_m=self.unit_m(),
             licence=self.form.get("licence"),
+            added_frames=self.added_frames(),
         )
 
     def only(self, table: Mapping[str, Any], known: set[str], prefix: str) -> None:
@@ -156,6 +158,12 @@ class _Form:
         if unit_m <= 0:
             self.fail("unit_m", f"metres per unit of the file, more than 0, found {unit_m}")
         return unit_m
+
+    def added_frames(self) -> int:
+        count = self.form.get("added_frames", 0)
+        if isinstance(count, bool) or not isinstance(count, int) or not 0 <= count <= 1000:
+            self.fail("added_frames", f"a whole number from 0 to 1000, found {count!r}")
+        return count
 
     def number(self, key: str, value: object) -> float:
         if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):

@@ -28,6 +28,8 @@ def joint_map_toml(joint_map: JointMap, comments: Iterable[str] = ()) -> str:
         lines.append(f"unit_m = {joint_map.unit_m!r}")
     if joint_map.licence is not None:
         lines.append(f"licence = {_text(joint_map.licence)}")
+    if joint_map.added_frames:
+        lines.append(f"added_frames = {joint_map.added_frames}")
     lines += ["", "[joints]", "names = ["]
     for names in joint_map.names:
         lines += _names(names)

@@ -36,7 +36,7 @@ from motionunion.skeleton import SMPL22_NAMES, SMPL22_PARENTS, Skeleton
 
 FloatArray = npt.NDArray[np.float64]
 
-_DIRECTIONS = {
+DIRECTIONS = {
     "left": (1.0, 0.0, 0.0),
     "right": (-1.0, 0.0, 0.0),
     "up": (0.0, 1.0, 0.0),
@@ -44,6 +44,7 @@ _DIRECTIONS = {
     "front": (0.0, 0.0, 1.0),
     "back": (0.0, 0.0, -1.0),
 }
+"""The words of a map, in the T-pose that faces +Z with the left at +X."""
 _STRAIGHT = {
     "left_hip": "down", "right_hip": "down", "left_knee": "down", "right_knee": "down",
     "left_shoulder": "left", "left_elbow": "left", "right_shoulder": "right", "right_elbow": "right",
@@ -84,7 +85,7 @@ def rest_rotations(skeleton: Skeleton, joint_map: JointMap) -> FloatArray:
             reason="unknown_rest_pose",
         )
     names = plain_names(skeleton.names)
-    pointing = [[_DIRECTIONS[word] for word in joint_map.axes.get(name, "left up").split()] for name in names]
+    pointing = [[DIRECTIONS[word] for word in joint_map.axes.get(name, "left up").split()] for name in names]
     x, y = np.moveaxis(np.array(pointing), 1, 0)
     dipping = np.zeros((len(skeleton.names), 3))
     dipping[:, 0] = np.deg2rad([joint_map.dips.get(name, 0.0) for name in names])
@@ -108,7 +109,7 @@ def _straightened(skeleton: Skeleton, joint_map: JointMap, rest_J4: FloatArray) 
             "are another skeleton",
             reason="unknown_skeleton",
         )
-    straight = [_DIRECTIONS[direction] for direction in _STRAIGHT.values()]
+    straight = [DIRECTIONS[direction] for direction in _STRAIGHT.values()]
     arcs = dict(zip(limbs, rotation.shortest_arc(bones, straight), strict=True))
     arcs |= {joints[name]: arcs[joints[along]] for name, along in _GO_ALONG.items() if joints[name] not in arcs}
     turns = np.zeros_like(rest_J4)

@@ -27,7 +27,8 @@ from motionunion.joint_map_writing import joint_map_toml
 from motionunion.limbs import find_limbs
 from motionunion.measure import Measured, facing, height, measured_unit_m, measured_up
 from motionunion.plausibility import implausibilities
-from motionunion.rest_measure import Rest, find_rest
+from motionunion.rest_axes import Rest
+from motionunion.rest_measure import find_rest
 from motionunion.rest_pose import align, largest_error_m, pose_file
 from motionunion.skeleton import Skeleton
 from motionunion.sources.bvh_body import body_of
@@ -42,6 +43,8 @@ SURE_ENOUGH = 0.5
 _FRAMES = 1500
 """Frames that are looked at: what a skeleton is does not take more."""
 _LONGEST_BONE_M = 0.45
+_FIRST, _JUMP_M = 8, 0.15
+"""Frames that are looked at for an added pose, and how far a joint then jumps."""
 _COMPASS = ("+Z", "+X", "-Z", "-X")
 
 
@@ -162,9 +165,10 @@ def _propose(path: Path, bvh: Bvh, sites: dict[str, FloatArray], skeleton_id: st
     if longest == 0:
         raise ClipError("all joints are at one place", reason="no_human_body")
     skeleton, quats, root = from_travelling_joint(bvh, _LONGEST_BONE_M / longest, path)
+    limbs = find_limbs(skeleton)
+    first = pose_file(skeleton, quats[:_FIRST], root[:_FIRST])[1]
     step = max(1, -(-len(quats) // _FRAMES))
     quats, root, fps = quats[::step], root[::step], float(bvh.fps) / step
-    limbs = find_limbs(skeleton)
     world, joints = pose_file(skeleton, quats, root)
     plain_sites = dict(zip(plain_names(tuple(sites)), sites.values(), strict=True))
     moving = Moving(skeleton, world, joints, _turning(quats), plain_sites)
@@ -187,10 +191,15 @@ def _propose(path: Path, bvh: Bvh, sites: dict[str, FloatArray], skeleton_id: st
         turns=rest.turns,
         up=up.value,
         unit_m=unit_m.value,
+        added_frames=_added_frames(first * unit_m.value),
     )
     grounds = _Grounds(*body_doubts(skeleton, sides.limbs, sides.sure))
     grounds.doubts += motion_doubts(up, unit_m, rest, len(quats))
     error, faces = _try(grounds, moving, joint_map, upright, float(bvh.fps) / step)
+    if joint_map.added_frames:
+        grounds.reasons.append(
+            "the first frame is no part of the motion: the next one is elsewhere, and goes on smoothly"
+        )
     grounds.reasons += [*up.reasons, *unit_m.reasons, *rest.reasons]
     confidence = float(np.prod([doubt.factor for doubt in grounds.doubts]))
     return Proposal(
@@ -205,6 +214,12 @@ def _propose(path: Path, bvh: Bvh, sites: dict[str, FloatArray], skeleton_id: st
         faces=faces,
         fk_error_m=error,
     )
+
+
+def _added_frames(joints_TJ3: FloatArray) -> int:
+    """Whether the first frame was put there by an exporter: one jump (metres), and small steps after it."""
+    steps = np.linalg.norm(np.diff(joints_TJ3, axis=0), axis=-1).max(axis=-1)
+    return int(len(steps) == _FIRST - 1 and steps[0] > _JUMP_M and steps[0] > 5 * steps[1:].max())
 
 
 def _turning(quats_TJ4: FloatArray) -> frozenset[int]:

@@ -106,6 +106,7 @@ class BvhMapped:
             joint_map=joint_map,
             body="own",
             licence=joint_map.licence,
+            valid=(joint_map.added_frames, len(quats)) if joint_map.added_frames else None,
             quats_TJ4=quats,
             root_T3=root,
             inputs=(ref.path, *(path for path, one in beside.items() if one is joint_map)),

@@ -77,7 +77,11 @@ HML263 = _entry(
     "HumanML3D 263, put right",
     "filtered",
     hml263_encoder.encode,
-    {**_COMMON, "rotations": "in the heading's frame, arms from the chest", "upright": hml263_heading.UPRIGHT},
+    {
+        **_COMMON,
+        "rotations": "in the heading's frame, arms from the chest",
+        "upright": [hml263_heading.UPRIGHT, hml263_heading.TIPPED, hml263_heading.UPSIDE_DOWN],
+    },
 )
 HML263_COMPAT = _entry(
     "hml263@20/compat", "HumanML3D 263, as published", "compat", hml263_encoder.encode_published, _AS_PUBLISHED

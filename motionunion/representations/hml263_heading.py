@@ -14,8 +14,8 @@ from motionunion.representations.hml263_bones import BONE_ROWS, JOINT_ROWS, TINY
 
 Heading = tuple[Array, Array]
 
-UPRIGHT = 0.1
-"""The body faces nowhere while less than this part of the line across it is level: within 6 degrees of lying on its side."""
+UPRIGHT, TIPPED, UPSIDE_DOWN = (float(np.cos(np.deg2rad(tilt))) for tilt in (60.0, 80.0, 157.0))
+"""Heights of a unit spine: above the first hips and shoulders alone tell where the body faces, below the last nothing does."""
 
 _LEFT_HIP, _RIGHT_HIP, _LEFT_SHOULDER, _RIGHT_SHOULDER = (
     int(JOINT_ROWS[joint]) for joint in (layout.LEFT_HIP, layout.RIGHT_HIP, layout.LEFT_SHOULDER, layout.RIGHT_SHOULDER)
@@ -51,18 +51,35 @@ def published_heading(joints: Array, starts: Indices, stops: Indices) -> Heading
 
 
 def true_heading(bones: Array, starts: Indices, stops: Indices) -> Heading:
-    """From the line across hips and shoulders, frame by frame and from nothing else.
+    """From hips, shoulders and spine of each frame by itself.
 
-    Where that line stands upright, as of somebody who lies on the side, the heading goes over evenly from the last frame
-    that tells it to the next one; before the first and after the last such frame it stays; a clip without any faces +Z.
+    As long as the spine is within 60 degrees of upright the body faces across its hips and shoulders. From 80 degrees on, in
+    somebody who lies, rolls or turns a cartwheel, that would jump by half a turn; there it is the turn that is left when the
+    tilt of the trunk is taken off by the shortest way. Upside down, where nothing tells it, the heading goes evenly from the last
+    frame that does to the next one, or stays; a clip in which none does faces +Z. `ms272@30` has the same rule for the pelvis.
     """
-    across_x, across_y, across_z = _across(bones)
-    level = np.sqrt(across_x * across_x + across_z * across_z)
-    length = np.sqrt(level * level + across_y * across_y)
-    unknown = (level < UPRIGHT * length) | (length < TINY)
-    safe = np.where(unknown, 1.0, level)
-    # forward = up x across = (across_z, 0, -across_x)
-    cosine, sine = np.where(unknown, 1.0, -across_x / safe), np.where(unknown, 0.0, -across_z / safe)
+    left, spine = -_across(bones), _spine(bones)
+    # The trunk's own axes: left, up along the spine, and front.
+    width = np.sqrt(_dot(left, left))
+    left /= np.where(width < TINY, 1.0, width)
+    spine -= _dot(spine, left) * left
+    height = np.sqrt(_dot(spine, spine))
+    spine /= np.where(height < TINY, 1.0, height)
+    unknown = (width < TINY) | (height < TINY) | (spine[1] < UPSIDE_DOWN)
+
+    level = np.sqrt(left[0] * left[0] + left[2] * left[2])
+    level[level < TINY] = 1.0
+    forward_x, forward_z = -left[2] / level, left[0] / level
+    if spine[1].min() < UPRIGHT:
+        # Where a rotation is a tilt after a turn about +Y, the turn points along the sum of what the left side and the front say.
+        turn_x = -left[2] + left[1] * spine[2] - left[2] * spine[1]
+        turn_z = left[0] + left[0] * spine[1] - left[1] * spine[0]
+        share = np.clip((spine[1] - TIPPED) / (UPRIGHT - TIPPED), 0.0, 1.0)
+        share *= share * (3.0 - 2.0 * share)
+        size = np.where(unknown, 1.0, np.sqrt(turn_x * turn_x + turn_z * turn_z))
+        forward_x = share * forward_x + (1.0 - share) * turn_x / size
+        forward_z = share * forward_z + (1.0 - share) * turn_z / size
+    cosine, sine = towards_z(forward_x, forward_z)
     if unknown.any():
         for a, b in zip(starts, stops, strict=True):
             _fill(cosine[a:b], sine[a:b], ~unknown[a:b])
@@ -107,10 +124,24 @@ def _across(bones: Array) -> Array:
     return across
 
 
+def _spine(bones: Array) -> Array:
+    """From the pelvis to the neck: (3, N), metres on the target skeleton."""
+    spine = np.zeros((3, bones.shape[2]))
+    for joint in (3, 6, 9, 12):
+        spine += layout.TARGET_LENGTHS_22[joint] * bones[:, BONE_ROWS[joint - 1]]
+    return spine
+
+
+def _dot(a: Array, b: Array) -> Array:
+    product: Array = a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
+    return product
+
+
 def _fill(cosine_T: Array, sine_T: Array, known_T: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> None:
     """Turn evenly, the shorter way, from each known frame of one clip to the next, in place."""
     frames = np.flatnonzero(known_T)
     if len(frames) == 0:
+        cosine_T[:], sine_T[:] = 1.0, 0.0
         return
     yaw = np.interp(np.arange(len(known_T)), frames, np.unwrap(np.arctan2(sine_T[frames], cosine_T[frames])))
     cosine_T[~known_T], sine_T[~known_T] = np.cos(yaw[~known_T]), np.sin(yaw[~known_T])

@@ -32,7 +32,7 @@ def test_a_file_of_parameters_becomes_features_of_joints_at_their_rate(tmp_path:
     done = convert(amass_file(tmp_path / "in"), tmp_path / "out" / "walk.npy", to="hml263@20")
     features = np.load(tmp_path / "out" / "walk.npy", allow_pickle=False)
     assert (features.dtype, features.shape) == (np.float32, (40, 263))
-    assert (done.fps, done.rate, done.frames, done.resampling) == (120, 20, 241, "filtered")
+    assert [done.fps, done.rate, done.frames, done.resampling] == [120, 20, 241, "filtered"]
     assert done.motion.startswith("amass_smplh ")
     # Half a metre a second, to the body's left: AMASS's +X.
     np.testing.assert_allclose(features[5:-5, 1] / features[5:-5, 1].mean(), 1.0, atol=0.02)
@@ -42,7 +42,7 @@ def test_a_file_of_parameters_becomes_features_of_joints_at_their_rate(tmp_path:
 def test_features_become_features_of_another_representation(tmp_path: Path) -> None:
     convert(amass_file(tmp_path), tmp_path / "a.npy", to="ms272@30")
     done = convert(tmp_path / "a.npy", tmp_path / "b.npy", to="hml263@20/compat", features_of="ms272@30")
-    assert (done.motion, done.fps, done.frames, done.dims) == ("features ms272@30", 30, 61, 263)
+    assert [done.motion, done.fps, done.frames, done.dims] == ["features ms272@30", 30, 61, 263]
     joints = decode(np.load(tmp_path / "a.npy", allow_pickle=False), "ms272@30")
     direct = encode(joints_to_rate(joints, 30, 20), "hml263@20/compat", fps=20)
     # Rotations are resampled and posed here, positions there.
@@ -54,7 +54,7 @@ def test_a_rate_that_the_id_does_not_say_can_be_declared(tmp_path: Path) -> None
     done = convert(
         tmp_path / "a.npy", tmp_path / "b.npy", to="joints22@30", features_of="joints22@30", fps=Fraction(60)
     )
-    assert (done.fps, done.frames, done.round_trip.rows) == (60, 241, 121)
+    assert [done.fps, done.frames, done.round_trip.rows] == [60, 241, 121]
 
 
 def test_shipped_features_are_taken_bit_for_bit(tmp_path: Path) -> None:

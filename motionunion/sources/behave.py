@@ -13,7 +13,6 @@ to within the camera's tilt (2 degrees in the file at hand).
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Iterator
@@ -27,15 +26,16 @@ import numpy as np
 import numpy.typing as npt
 
 from manifests import source_manifest
-from motionunion.captions import read_text
 from motionunion.clip import Caption, ClipRef, RawClip
 from motionunion.errors import SourceFormatError
+from motionunion.formats.json_text import read_json
 from motionunion.formats.npy import Array
 from motionunion.formats.npz import list_members, read_npz
 from motionunion.sources.base import Claim, Folder, ReadOptions, Skip
 from motionunion.sources.smpl_parameters import Body, one_shape, shaped, smpl_clip, text_of, whole_pose
 
 _SEQUENCE = re.compile(r"Date(?P<date>\d\d)_Sub(?P<subject>\d\d)_(?P<object>[a-z]+)(_(?P<action>\w+))?")
+_SEQUENCE_NAME = re.compile(rb'"Date\d\d_Sub\d\d_')
 _HUMAN = frozenset({"poses", "betas", "trans", "frame_times"})
 _OBJECT = frozenset({"angles", "trans", "frame_times"})
 _TABLES = ("split.json", "info.json")
@@ -63,7 +63,7 @@ class Behave:
                 skipped.append(Skip(folder.path / name, "pose of an object, not of a person"))
         if files:
             files += [folder.path / "info.json"] if "info.json" in folder.names else []
-        elif "split.json" in folder.names and any(_SEQUENCE.match(key) for key in _read_split(_state(folder.path))):
+        elif "split.json" in folder.names and _SEQUENCE_NAME.search(folder.head("split.json")):
             files.append(folder.path / "split.json")
         return Claim(self.name, folder.top, tuple(sorted(files)), tuple(skipped)) if files or skipped else None
 
@@ -94,6 +94,10 @@ class Behave:
         body = Body(gender=gender, betas=one_shape(arrays, ref.path))
         trans = shaped(arrays, "trans", ref.path, frames, 3)
         raw = smpl_clip(ref, pose, trans, body, fps, options, up=str(manifest["up"]))
+        try:
+            side = _split(ref, sequence)
+        except SourceFormatError as error:
+            side, faults = None, (*faults, error)
         valid = longest_run(numbers)
         missing = int(numbers[-1] - numbers[0] + 1 - frames)
         if missing:
@@ -102,7 +106,7 @@ class Behave:
             raw,
             valid=valid if missing else None,
             group=f"{self.name}/{sequence}".lower(),
-            official_split=_split(ref, sequence),
+            official_split=side,
             captions=_captions(ref.uid, labels, manifest["caption"]["object"]),
             labels=labels,
             flags=("frames_missing",) if missing else (),
@@ -176,10 +180,11 @@ def _gender(path: Path) -> tuple[str | None, tuple[SourceFormatError, ...]]:
     if not path.is_file():
         return None, ()
     try:
-        gender = json.loads(read_text(path))["gender"]
-    except (json.JSONDecodeError, KeyError, TypeError) as error:
+        return str(read_json(path, "bad_label")["gender"]).lower(), ()
+    except SourceFormatError as error:
+        return None, (error,)
+    except (KeyError, TypeError) as error:
         return None, (SourceFormatError(path, f"tells no gender ({error!r})", reason="bad_label"),)
-    return str(gender).lower(), ()
 
 
 def _split(ref: ClipRef, sequence: str) -> str | None:
@@ -205,10 +210,7 @@ def _read_split(state: tuple[Path, int]) -> dict[str, str]:
     path, changed = state
     if changed < 0:
         return {}
-    try:
-        sides = json.loads(read_text(path))
-    except json.JSONDecodeError as error:
-        raise SourceFormatError(path, f"not JSON ({error.msg})", line=error.lineno, reason="bad_split") from error
+    sides = read_json(path, "bad_split")
     if not isinstance(sides, dict) or not all(isinstance(sides.get(side, []), list) for side in ("train", "test")):
         raise SourceFormatError(path, "expected an object with the lists `train` and `test`", reason="bad_split")
     return {str(name): side for side in ("train", "test") for name in sides.get(side, [])}

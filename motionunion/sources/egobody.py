@@ -22,7 +22,6 @@ from __future__ import annotations
 import csv
 import io
 import itertools
-import json
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -40,6 +39,7 @@ from motionunion import rotation
 from motionunion.captions import read_text
 from motionunion.clip import SPLITS, ClipRef, RawClip
 from motionunion.errors import ClipError, SourceFormatError
+from motionunion.formats.json_text import read_json
 from motionunion.formats.npy import Array
 from motionunion.formats.plain_pickle import read_plain_pickle
 from motionunion.sources.base import Claim, Folder, ReadOptions
@@ -238,7 +238,11 @@ def _recordings(states: tuple[tuple[Path, int], ...]) -> dict[str, dict[str, str
     """What the tables say of each recording: `split`, `scene`, `gender_0` and `gender_1`."""
     about: dict[str, dict[str, str]] = defaultdict(dict)
     for path, _changed in states:
-        for row in csv.DictReader(io.StringIO(read_text(path))):
+        try:
+            rows = list(csv.DictReader(io.StringIO(read_text(path))))
+        except csv.Error as error:
+            raise SourceFormatError(path, f"is no table ({error})", reason="bad_table") from error
+        for row in rows:
             if "recording_name" not in row:
                 for split in SPLITS:
                     if row.get(split):
@@ -273,8 +277,8 @@ def _calibration(home: Path, recording: str, scene: str | None, path: Path) -> P
 def _rigid(path: Path) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """Turn (4,) and shift (3,) from the camera to the room."""
     try:
-        matrix = np.asarray(json.loads(read_text(path))["trans"], dtype=np.float64)
-    except (json.JSONDecodeError, KeyError, TypeError, ValueError) as error:
+        matrix = np.asarray(read_json(path, "bad_calibration")["trans"], dtype=np.float64)
+    except (KeyError, TypeError, ValueError) as error:
         raise SourceFormatError(path, f"is no calibration ({error!r})", reason="bad_calibration") from error
     turn = matrix[:3, :3] if matrix.shape == (4, 4) and np.isfinite(matrix).all() else np.zeros((3, 3))
     if np.abs(turn @ turn.T - np.eye(3)).max() > _RIGID or np.linalg.det(turn) < 0:

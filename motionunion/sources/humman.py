@@ -11,7 +11,6 @@ ground plane under z = 0 and plays a frame per frame at 30 fps.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from dataclasses import replace
@@ -19,9 +18,9 @@ from fractions import Fraction
 from pathlib import Path
 
 from manifests import source_manifest
-from motionunion.captions import read_text
 from motionunion.clip import Caption, ClipRef, RawClip
 from motionunion.errors import SourceFormatError
+from motionunion.formats.json_text import read_json
 from motionunion.formats.npz import list_members, read_npz
 from motionunion.sources.base import Claim, Folder, ReadOptions
 from motionunion.sources.smpl_parameters import Body, fitted_shape, parted_pose, shaped, smpl_clip
@@ -96,10 +95,8 @@ def _captions(path: Path, uid: str, fps: Fraction) -> tuple[tuple[Caption, ...],
     if not path.is_file():
         return (), ()
     try:
-        phases = json.loads(read_text(path))
+        phases = read_json(path, "bad_caption")
         return tuple(_caption(phase, uid, fps) for phase in phases if str(phase["all"]).strip()), ()
-    except json.JSONDecodeError as error:
-        return (), (SourceFormatError(path, f"not JSON ({error.msg})", line=error.lineno, reason="bad_caption"),)
     except (KeyError, TypeError, ValueError) as error:
         problem = f"is no list of phases with start_frame, end_frame and all ({error!r})"
         return (), (SourceFormatError(path, problem, reason="bad_caption"),)

@@ -13,7 +13,6 @@ HumanML3D, Inter-X). Each body was put on the floor and moved to the origin by i
 
 from __future__ import annotations
 
-import json
 import mmap
 import re
 from collections.abc import Iterator
@@ -22,9 +21,9 @@ from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
 from manifests import source_manifest
-from motionunion.captions import read_text
 from motionunion.clip import Caption, ClipRef, RawClip
 from motionunion.errors import SourceFormatError
+from motionunion.formats.json_text import read_json
 from motionunion.formats.npy import Array
 from motionunion.formats.npz import list_members, read_npz
 from motionunion.sources.aistpp import choreography_of
@@ -187,9 +186,7 @@ def _captions(path: Path, uid: str) -> tuple[tuple[Caption, ...], dict[str, str]
     if not path.is_file():
         return (), {}, ()
     try:
-        said = json.loads(read_text(path))
-    except json.JSONDecodeError as error:
-        return (), {}, (SourceFormatError(path, f"not JSON ({error.msg})", line=error.lineno, reason="bad_caption"),)
+        said = read_json(path, "bad_caption")
     except SourceFormatError as error:
         return (), {}, (error,)
     if not isinstance(said, dict):

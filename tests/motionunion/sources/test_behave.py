@@ -117,6 +117,19 @@ def test_sides_are_those_of_the_split_and_a_sequence_in_two_parts_keeps_its_side
     assert {raw.official_split for raw in clips_of(tree).values()} == {None}
 
 
+@pytest.mark.parametrize("text", ["{", "[]", '{"train": 1}', "[" * 5000])
+def test_a_split_that_cannot_be_read_costs_itself_alone(tree: Path, text: str) -> None:
+    (tree / "split.json").write_text(text)
+    clips = clips_of(tree)
+    assert [[fault.reason for fault in raw.faults] for raw in clips.values()] == [["bad_split"]] * 2
+    assert {raw.official_split for raw in clips.values()} == {None}
+
+
+def test_the_split_of_another_set_is_left_alone(tree: Path) -> None:
+    (tree / "split.json").write_text('{"train": ["walk"], "test": []}')
+    assert "split.json" in {skip.path.name for skip in recognise([tree]).skipped}
+
+
 def test_objects_are_passed_over_and_make_the_caption(tree: Path) -> None:
     assert [skip.reason for skip in recognise([tree]).skipped] == ["pose of an object, not of a person"] * 2
     assert [raw.captions[0].text for raw in clips_of(tree).values()] == [

@@ -128,6 +128,14 @@ def test_without_a_calibration_no_axis_points_up_and_the_recording_is_refused(tr
     assert caught.value.reason == "no_calibration"
 
 
+def test_a_table_that_is_none_is_named(tree: Path) -> None:
+    ref = refs_of(tree)[0]
+    (tree / "data_splits.csv").write_text('train,val,test\n"' + "x" * 200_000 + "\n")
+    with pytest.raises(SourceFormatError, match=r"data_splits\.csv") as caught:
+        read(ref)
+    assert caught.value.reason == "bad_table"
+
+
 def test_among_several_scenes_the_table_tells_which(tree: Path) -> None:
     ref = refs_of(tree)[0]
     world = next((tree / "calibrations").rglob("*.json"))

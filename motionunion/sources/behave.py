@@ -30,14 +30,16 @@ from motionunion.clip import Caption, ClipRef, RawClip
 from motionunion.errors import SourceFormatError
 from motionunion.formats.json_text import read_json
 from motionunion.formats.npy import Array
-from motionunion.formats.npz import list_members, read_npz
+from motionunion.formats.npz import read_npz
 from motionunion.sources.base import Claim, Folder, ReadOptions, Skip
+from motionunion.sources.npz_listing import members_in
 from motionunion.sources.smpl_parameters import Body, one_shape, shaped, smpl_clip, text_of, whole_pose
 
 _SEQUENCE = re.compile(r"Date(?P<date>\d\d)_Sub(?P<subject>\d\d)_(?P<object>[a-z]+)(_(?P<action>\w+))?")
 _SEQUENCE_NAME = re.compile(rb'"Date\d\d_Sub\d\d_')
 _HUMAN = frozenset({"poses", "betas", "trans", "frame_times"})
 _OBJECT = frozenset({"angles", "trans", "frame_times"})
+_BY_NAME = {"smpl_fit_all.npz": _HUMAN, "object_fit_all.npz": _OBJECT}
 _TABLES = ("split.json", "info.json")
 _USUAL = (1, 10, 15, 24, 25, 30, 50, 60, 90, 120)
 _ROUNDED_S = 0.0011
@@ -55,8 +57,9 @@ class Behave:
         """Claim npz files with poses and frame times, the tables beside and above them, and pass over the objects'."""
         files: list[Path] = []
         skipped: list[Skip] = []
-        for name in folder.with_suffix(".npz"):
-            members = _members(folder.path / name)
+        for name, found in members_in(folder).items():
+            # A damaged file is known by its name alone.
+            members = _BY_NAME.get(name, frozenset()) if found is None else found
             if members >= _HUMAN:
                 files.append(folder.path / name)
             elif members >= _OBJECT:
@@ -162,14 +165,6 @@ def longest_run(numbers: npt.NDArray[np.int64]) -> tuple[int, int]:
     bounds = np.concatenate([[0], np.flatnonzero(np.diff(numbers) != 1) + 1, [len(numbers)]])
     longest = int(np.argmax(np.diff(bounds)))
     return int(bounds[longest]), int(bounds[longest + 1])
-
-
-def _members(path: Path) -> frozenset[str]:
-    try:
-        return frozenset(list_members(path))
-    except SourceFormatError:
-        # A damaged file is known by its name alone.
-        return {"smpl_fit_all": _HUMAN, "object_fit_all": _OBJECT}.get(path.stem, frozenset())
 
 
 def _text(value: Any) -> str:

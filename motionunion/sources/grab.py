@@ -27,10 +27,11 @@ from manifests import source_manifest
 from motionunion.clip import Caption, ClipRef, RawClip
 from motionunion.errors import SourceFormatError
 from motionunion.formats.npy import Array, read_npy
-from motionunion.formats.npz import list_members, read_npz
+from motionunion.formats.npz import read_npz
 from motionunion.formats.plain_pickle import read_object_array
 from motionunion.sources.amass_names import uid_of
 from motionunion.sources.base import Claim, Folder, ReadOptions
+from motionunion.sources.npz_listing import members_in
 from motionunion.sources.smpl_parameters import (
     Body,
     Pose,
@@ -57,7 +58,7 @@ class Grab:
 
     def recognise(self, folder: Folder) -> Claim | None:
         """Claim npz files with a body, two hands and an object; damaged ones beside them too."""
-        found = {name: _members(folder.path / name) for name in folder.with_suffix(".npz")}
+        found = members_in(folder)
         whole = {name for name, members in found.items() if members is not None and members >= _MEMBERS}
         if not whole:
             return None
@@ -100,13 +101,6 @@ class Grab:
             flags=() if betas is not None else ("no_shape",),
             inputs=(path,) if betas_file is None else (path, betas_file),
         )
-
-
-def _members(path: Path) -> frozenset[str] | None:
-    try:
-        return frozenset(list_members(path))
-    except SourceFormatError:
-        return None
 
 
 def _params(path: Path) -> dict[str, Array]:

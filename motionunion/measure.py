@@ -167,15 +167,15 @@ def upright_direction(joints_T22x3: FloatArray) -> FloatArray:
     Sitting keeps trunk and shins, kneeling and crouching keep the trunk, so most of what people do stays within 45
     degrees of the vertical.
     """
-    trunk = 2 * _unit(_between(joints_T22x3, "pelvis", "neck"))
+    trunk = 2 * direction(_between(joints_T22x3, "pelvis", "neck"))
     legs = [
-        _unit(
+        direction(
             _between(joints_T22x3, f"left_{lower}", f"left_{upper}")
             + _between(joints_T22x3, f"right_{lower}", f"right_{upper}")
         )
         for lower, upper in (("knee", "hip"), ("ankle", "knee"))
     ]
-    return _unit(trunk + legs[0] + legs[1])
+    return direction(trunk + legs[0] + legs[1])
 
 
 def lowest_foot(joints_T22x3: FloatArray, axis_3: npt.ArrayLike) -> FloatArray:
@@ -201,10 +201,10 @@ def _length(joints: FloatArray, start: str, end: str) -> float:
     return float(np.median(np.linalg.norm(_between(some, start, end), axis=-1)))
 
 
-def _unit(vectors: FloatArray) -> FloatArray:
+def direction(vectors_T3: FloatArray) -> FloatArray:
     """Directions of vectors; a vector without length has none, and stays zero."""
-    length = np.linalg.norm(vectors, axis=-1, keepdims=True)
-    directions: FloatArray = vectors / np.where(length > 0, length, 1.0)
+    length = np.linalg.norm(vectors_T3, axis=-1, keepdims=True)
+    directions: FloatArray = vectors_T3 / np.where(length > 0, length, 1.0)
     return directions
 
 

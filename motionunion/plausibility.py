@@ -16,6 +16,7 @@ from motionunion.measure import (
     AXES,
     THIGH_M,
     axis_name,
+    direction,
     facing,
     joint,
     leg_length,
@@ -63,7 +64,7 @@ def implausibilities(
         )
     elif _is_mirrored(joints_T22x3, offsets_22x3):
         found["left_right_exchanged"] = (
-            "the left hip lies to the right of where the feet point: left and right are exchanged, or the axes were "
+            "the left hip lies to the right of where feet and knees point: left and right are exchanged, or the axes were "
             "converted by a reflection"
         )
     elif _is_upside_down(joints_T22x3):
@@ -103,11 +104,20 @@ def _thigh_m(joints: FloatArray, offsets: FloatArray | None) -> float:
 def _is_mirrored(joints: FloatArray, offsets: FloatArray | None) -> bool:
     if offsets is not None:
         return bool(joint(offsets, "left_hip")[0] <= joint(offsets, "right_hip")[0])
+    # Toes point to the front, and knees bend so that shins go to the back: both tell left from right in any pose.
     up = joint(joints, "neck") - joint(joints, "pelvis")
-    feet = [joint(joints, f"{side}_foot") - joint(joints, f"{side}_ankle") for side in ("left", "right")]
-    leftwards = np.cross(up, feet[0] + feet[1])
+    toes = sum((_bone(joints, f"{side}_ankle", f"{side}_foot") for side in ("left", "right")), np.zeros(3))
+    bent = [
+        np.cross(_bone(joints, f"{side}_hip", f"{side}_knee"), _bone(joints, f"{side}_knee", f"{side}_ankle"))
+        for side in ("left", "right")
+    ]
+    leftwards = direction(np.cross(up, toes)) + 2 * (bent[0] + bent[1])
     to_left = np.einsum("tc,tc->t", leftwards, joint(joints, "left_hip") - joint(joints, "right_hip"))
     return bool((to_left > 0).mean() < _SELDOM)
+
+
+def _bone(joints: FloatArray, start: str, end: str) -> FloatArray:
+    return direction(joint(joints, end) - joint(joints, start))
 
 
 def _is_upside_down(joints: FloatArray) -> bool:

@@ -11,6 +11,7 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,8 @@ class Description:
     generator: str = "template"
     """Where the text comes from, as in `Caption`."""
     labels: dict[str, str]
+    fps: Fraction | None = None
+    """The rate that is known from elsewhere, where the file's own is known to be wrong."""
     flags: tuple[str, ...] = ()
     group: str | None = None
     valid: tuple[int, int] | None = None
@@ -74,7 +77,7 @@ class BvhSource(ABC):
 
     def recognise(self, folder: Folder) -> Claim | None:
         """Claim the BVH files with this data set's skeleton, and unreadable ones that bear its names."""
-        found = folder.once("bvh skeletons", lambda: _skeletons(folder))
+        found = known_skeletons(folder)
         files: list[Path] = []
         for file, skeleton_id in found.items():
             damaged = skeleton_id is None and self.pattern.match(Path(file).stem) and _head_of(folder, file) is None
@@ -156,7 +159,7 @@ class BvhSource(ABC):
             captions = (Caption(uid=ref.uid, text=described.text, layer="labels", generator=described.generator),)
         return RawClip(
             ref=ref,
-            fps=bvh.fps,
+            fps=described.fps or bvh.fps,
             up=body.joint_map.up or self.manifest["up"],
             unit_m=unit_m,
             skeleton=skeleton,
@@ -184,13 +187,14 @@ class BvhExporter(BvhSource):
         return Description(labels={})
 
 
-def _skeletons(folder: Folder) -> dict[str, str | None]:
-    """Id of the known skeleton of each BVH file, as far as its head tells."""
-    found: dict[str, str | None] = {}
-    for file in folder.with_suffix(".bvh"):
-        head = _head_of(folder, file)
-        found[file] = None if head is None else _skeleton_id(head)
-    return found
+def known_skeletons(folder: Folder) -> dict[str, str | None]:
+    """Id of the known skeleton of each BVH file of a folder, as far as its head tells; looked at once."""
+
+    def look() -> dict[str, str | None]:
+        heads = {file: _head_of(folder, file) for file in folder.with_suffix(".bvh")}
+        return {file: None if head is None else _skeleton_id(head) for file, head in heads.items()}
+
+    return folder.once("bvh skeletons", look)
 
 
 def _head_of(folder: Folder, file: str) -> bytes | None:

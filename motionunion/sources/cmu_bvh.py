@@ -2,38 +2,38 @@
 
 All three put a T-pose before every take: frame 0 is kept and lies outside `valid`. Takes are in AMASS too, so the uid is
 AMASS's: captions of HumanML3D's index fit, and all copies share a side of every split. Captions come from cgspeed's
-`cmu-mocap-index-text.txt`, where it lies in the folder of the files or in one of the two above.
+`cmu-mocap-index-text.txt`, where it lies in the folder of the files or in one of the two above. All files say 120 frames a
+second, those of takes captured at 60 too: these have the rate of the take (`motionunion.sources.cmu_takes`), with the flag
+`fps_corrected`.
 """
 
 from __future__ import annotations
 
 import re
 from abc import abstractmethod
-from functools import lru_cache
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from motionunion.captions import read_text
 from motionunion.clip import ClipRef
 from motionunion.errors import SourceFormatError
 from motionunion.formats.bvh import Bvh
 from motionunion.sources.base import Folder
 from motionunion.sources.bvh_source import BvhSource, Description, FloatArray
+from motionunion.sources.cmu_takes import INDEX, TAKE, description, index_file, take_of
 
-_INDEX = "cmu-mocap-index-text.txt"
-_INDEX_ROW = re.compile(r"^(\d{2,3}_\d{2})\s+(\S.*?)\s*$", re.MULTILINE)
 _FIRST_ROW = re.compile(rb"Frame[ \t]+Time[^\n]*\n([^\n]*)\n", re.IGNORECASE)
 
 
 class CmuBvh(BvhSource):
     """What the conversions share: names, captions, the added T-pose."""
 
-    pattern = re.compile(r"(?P<subject>\d{2,3})_(?P<take>\d{2})(?!\d)")
+    pattern = TAKE
 
     def companions(self, folder: Folder, file: str) -> tuple[Path, ...]:
         """The index text in the files' own folder."""
-        return (folder.path / _INDEX,) if _INDEX in folder.names else ()
+        return (folder.path / INDEX,) if INDEX in folder.names else ()
 
     @abstractmethod
     def is_added_pose(self, row_C: FloatArray) -> bool:
@@ -41,26 +41,26 @@ class CmuBvh(BvhSource):
 
     def uid(self, stem: str) -> str:
         """AMASS's address of the take; the file's own where the name holds no take."""
-        found = self.pattern.match(stem)
-        if found is None:
-            return super().uid(stem)
-        return f"amass/cmu/{found['subject']}/{found['subject']}_{found['take']}"
+        take = take_of(stem)
+        return super().uid(stem) if take is None else take.uid
 
     def describe(self, ref: ClipRef, bvh: Bvh) -> Description:
-        """Subject and take from the name, the caption from the index text."""
+        """Subject, take and rate from the name, the caption from the index text."""
         frames = len(bvh.values_TC)
         valid = (1, frames) if self.is_added_pose(bvh.values_TC[0]) else (0, frames)
-        found = self.pattern.match(ref.path.stem)
-        if found is None:
+        take = take_of(ref.path.stem)
+        if take is None:
             return Description(labels={}, valid=valid)
-        index = _index_file(ref)
+        known = Description(labels={"subject": take.subject, "take": take.number}, valid=valid)
+        if bvh.fps == 2 * take.fps:
+            known = replace(known, fps=take.fps, flags=("fps_corrected",))
+        index = index_file(ref.path)
         try:
-            texts = {} if index is None else _descriptions(index, index.stat().st_mtime_ns)
+            text = None if index is None else description(index, take)
         except SourceFormatError as error:
-            return Description(labels=found.groupdict(), valid=valid, faults=(error,))
-        text = texts.get(f"{found['subject']}_{found['take']}")
+            return replace(known, faults=(error,))
         inputs = () if index is None or text is None else (index,)
-        return Description(text=text, generator="human", labels=found.groupdict(), valid=valid, inputs=inputs)
+        return replace(known, text=text, generator="human", inputs=inputs)
 
 
 class CmuCgspeed(CmuBvh):
@@ -72,6 +72,7 @@ class CmuCgspeed(CmuBvh):
     """
 
     name = "cmu_cgspeed"
+    version = 2
     skeleton_ids = ("cmu_cgspeed",)
 
     def owns(self, folder: Folder, file: str) -> bool:
@@ -123,17 +124,3 @@ class CmuDaz(CmuBvh):
 
 def _hips_are_straight(row_C: FloatArray) -> bool:
     return bool((np.abs(row_C[3:6]) < 1e-3).all())
-
-
-def _index_file(ref: ClipRef) -> Path | None:
-    for folder in (ref.path.parent, ref.path.parent.parent, ref.path.parent.parent.parent):
-        if (folder / _INDEX).is_file():
-            return folder / _INDEX
-    return None
-
-
-@lru_cache(maxsize=4)
-def _descriptions(path: Path, _changed_ns: int) -> dict[str, str]:
-    """Take to description; takes that CMU does not describe (`Unknown`) are left out."""
-    rows = _INDEX_ROW.findall(read_text(path))
-    return {take: text for take, text in rows if text.lower() != "unknown"}

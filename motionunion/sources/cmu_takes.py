@@ -13,7 +13,8 @@ from motionunion.captions import read_text
 
 INDEX = "cmu-mocap-index-text.txt"
 """cgspeed's list of CMU's own descriptions."""
-_TAKE = re.compile(r"(?P<subject>\d{2,3})_(?P<take>\d{2})(?!\d)")
+TAKE = re.compile(r"(?P<subject>\d{2,3})_(?P<take>\d{2})(?!\d)")
+"""How names of files begin that are called after a take."""
 _INDEX_ROW = re.compile(r"^(\d{2,3}_\d{2})\s+(\S.*?)\s*$", re.MULTILINE)
 
 
@@ -46,7 +47,7 @@ class Take:
 
 def take_of(stem: str) -> Take | None:
     """The take that a file's name begins with (`12_01_walk`); None where it begins with none."""
-    found = _TAKE.match(stem)
+    found = TAKE.match(stem)
     return None if found is None else Take(found["subject"], found["take"])
 
 

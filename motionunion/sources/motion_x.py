@@ -9,6 +9,7 @@ frame (`smplx322@30` says which), 30 frames a second, and a text of the same rel
     motion_data/smplx_322/EgoBody/<recording>/body_idx_0/000.npy
     texts/semantic_labels/<subset>/.../<name>.txt            sentences by language models, HumanML3D's captions for its ids
     train.txt, val.txt, test.txt                             ids, `<subset>/subset_0000/<name>`
+    motion/motion_generation/smplx322/<subset>/<name>.npy    Motion-X++, with text/semantic_label/<subset>/<name>.txt
 
 Axes and faults of single subsets are in `motion_x_frames`. Further traps: the scripts take every int(fps / 30)-th frame, so that
 100 Hz plays 1.11 times slow; the one for GRAB takes every sixth of 120 and makes 20 frames a second, though Motion-X's own counts are
@@ -35,15 +36,15 @@ from motionunion.formats.npy import Array, npy_head
 from motionunion.representations import smplx322 as layout
 from motionunion.sources.amass_names import normalise_part, uid_of
 from motionunion.sources.base import Claim, Folder, ReadOptions, Skip
-from motionunion.sources.feature_folder import is_features, read_features
+from motionunion.sources.feature_folder import LISTS, is_features, read_features
 from motionunion.sources.features_272 import caption_of, lines_of
 from motionunion.sources.id_lists import side_in
 from motionunion.sources.motion_x_frames import placed
 
 REPRESENTATION = "smplx322@30"
-_HOME = "smplx_322"
-_TEXTS = ("semantic_labels", "semantic_label", "semantic_texts", "semantic_text")
-_OTHER_TEXTS = ("face_texts", "body_texts", "hand_texts", "wholebody_texts")
+_HOMES = {"smplx_322": ("motion_data",), "smplx322": ("motion", "motion_generation")}
+"""Folder of all motions, and the folders that it lies in."""
+_TEXTS = {"texts": "semantic_labels", "text": "semantic_label"}
 SUBSETS = (
     "humanml", "fitness", "idea400", "game_motion", "haa500", "music", "aist", "grab", "kungfu", "egobody", "humman",
     "perform", "animation", "dance",
@@ -68,20 +69,18 @@ class MotionX:
         if "face_motion_data" in parts:
             skipped = tuple(Skip(folder.path / name, _FACE) for name in arrays)
             return Claim(self.name, folder.top, (), skipped) if skipped else None
-        if arrays and (_HOME in parts or _knows_322(folder, arrays)):
+        if arrays and (set(_HOMES) & set(parts) or _knows_322(folder, arrays)):
             if any(is_features(folder.path / name, layout.DIMS) for name in arrays[:5]):
                 return Claim(self.name, folder.top, tuple(folder.path / name for name in arrays))
             return None
-        texts = folder.with_suffix(".txt")
-        if "texts" in parts and _is_home(Path(*parts[: len(parts) - 1 - parts[::-1].index("texts")])):
-            files = tuple(folder.path / name for name in texts)
-            if any(part in _OTHER_TEXTS for part in parts):
-                return Claim(self.name, folder.top, (), tuple(Skip(path, _PER_FRAME) for path in files))
-            return Claim(self.name, folder.top, files) if files else None
+        texts = tuple(folder.path / name for name in folder.with_suffix(".txt"))
+        above = max((_last(parts, name) for name in _TEXTS), default=-1)
+        if above > 0 and _is_home(Path(*parts[:above])):
+            if _TEXTS[parts[above]] in parts[above:]:
+                return Claim(self.name, folder.top, texts) if texts else None
+            return Claim(self.name, folder.top, (), tuple(Skip(path, _PER_FRAME) for path in texts)) if texts else None
         if _is_home(folder.path) or (parts[-1] in ("split", "splits") and _is_home(folder.path.parent)):
-            lists = tuple(
-                folder.path / name for name in texts if name in ("train.txt", "val.txt", "test.txt", "all.txt")
-            )
+            lists = tuple(path for path in texts if path.name in LISTS)
             return Claim(self.name, folder.top, lists) if lists else None
         return None
 
@@ -176,22 +175,33 @@ def _one_shape(betas_TB: Array) -> tuple[npt.NDArray[np.float64], bool]:
 
 
 def _place(path: Path, root: Path) -> tuple[Path, str]:
-    """The folder of the whole set, and a clip's id: its path below `smplx_322`, or from a subset's name on, without suffix."""
-    parts = path.resolve().parts
-    start = max((place for place, part in enumerate(parts[:-1]) if part == _HOME), default=-1)
+    """The folder of the whole set, and a clip's id: its path below the motions' folder, or from a subset's name on."""
+    parts = path.resolve().with_suffix("").parts
+    name = max(_HOMES, key=lambda name: _last(parts, name))
+    start = _last(parts, name)
     if start > 0:
-        above = start - 1 if parts[start - 1] == "motion_data" else start
-        return Path(*parts[:above]), PurePosixPath(*parts[start + 1 :]).with_suffix("").as_posix()
+        around = _HOMES[name]
+        above = start - len(around) if parts[start - len(around) : start] == around else start
+        # A zip unpacked into a folder of its own name doubles that name; ids do not have it twice.
+        below = [part for place, part in enumerate(parts) if place > start and part != parts[place - 1]]
+        return Path(*parts[:above]), PurePosixPath(*below).as_posix()
     named = max((place for place, part in enumerate(parts[:-1]) if part.lower() in SUBSETS), default=-1)
     if named > 0:
-        return Path(*parts[:named]), PurePosixPath(*parts[named:]).with_suffix("").as_posix()
+        return Path(*parts[:named]), PurePosixPath(*parts[named:]).as_posix()
     return path.parent, path.relative_to(root).with_suffix("").as_posix()
 
 
 def _text_of(home: Path, key: str) -> Path | None:
-    """The clip's text, in one of the folders that Motion-X's releases call it by; None without one."""
-    paths = (home / above / name / f"{key}.txt" for above in ("texts", "text", ".") for name in _TEXTS)
+    """The clip's text; None without one."""
+    subset = PurePosixPath(key).parts[0]
+    paths = (
+        home / above / name / f"{within}.txt" for above, name in _TEXTS.items() for within in (key, f"{subset}/{key}")
+    )
     return next((path for path in paths if path.is_file()), None)
+
+
+def _last(parts: tuple[str, ...], name: str) -> int:
+    return max((place for place, part in enumerate(parts) if part == name), default=-1)
 
 
 def _knows_322(folder: Folder, arrays: tuple[str, ...]) -> bool:
@@ -206,4 +216,4 @@ def _knows_322(folder: Folder, arrays: tuple[str, ...]) -> bool:
 
 
 def _is_home(folder: Path) -> bool:
-    return (folder / "motion_data" / _HOME).is_dir()
+    return any(folder.joinpath(*around, name).is_dir() for name, around in _HOMES.items())

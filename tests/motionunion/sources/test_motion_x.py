@@ -13,6 +13,8 @@ from motionunion import rotation
 from motionunion.body import SMPLX_TEMPLATE
 from motionunion.clip import ClipRef, RawClip
 from motionunion.errors import ClipError, SourceFormatError
+from motionunion.features import build_features
+from motionunion.ingest.run import ingest
 from motionunion.normalise import normalise
 from motionunion.representations import encode
 from motionunion.resample import joints_at, motion_at
@@ -20,6 +22,7 @@ from motionunion.sources import SOURCES, ReadOptions
 from motionunion.sources.detect import recognise
 from motionunion.sources.motion_x import group_of
 from motionunion.sources.motion_x_frames import placed
+from motionunion.store.store import open_store
 
 Array = npt.NDArray[np.float64]
 READER = SOURCES["motion_x"]
@@ -195,6 +198,31 @@ def test_keys_and_sides_are_those_of_the_official_lists(walk: Callable[..., Any]
     assert list(refs(tmp_path.parent / "mine")) == ["dance/subset_0000/Allergy_clip_1"]
 
 
+def test_motion_x_plus_plus_has_a_layout_of_its_own(walk: Callable[..., Any], tmp_path: Path) -> None:
+    motions, texts = tmp_path / "motion/motion_generation/smplx322", tmp_path / "text/semantic_label"
+    for within in (
+        "music/Play_Cello_7_clip1",
+        "animation/animation/Ways_To_Jump",
+    ):  # the second from a zip of that name
+        for folder, suffix in ((motions, ".npy"), (texts, ".txt")):
+            path = folder / f"{within}{suffix}"
+            path.parent.mkdir(parents=True)
+            if suffix == ".npy":
+                np.save(path, vectors(walk(30.0)))
+            else:
+                path.write_text("Someone does it.")
+    frames = tmp_path / "text/wholebody_pose_description/music"
+    frames.mkdir(parents=True)
+    (frames / "Play_Cello_7_clip1.txt").write_text("the left hand is raised\n")
+    found = refs(tmp_path)
+    assert list(found) == ["animation/Ways_To_Jump", "music/Play_Cello_7_clip1"]
+    for ref in found.values():
+        raw = READER.read(ref, ReadOptions())
+        assert [caption.text for caption in raw.captions] == ["Someone does it."]
+    assert group_of("music/Play_Cello_7_clip1") == "motion_x/music/play_cello_7"
+    assert ["single frames" in skip.reason for skip in recognise([tmp_path]).skipped] == [True]
+
+
 def test_what_is_no_322_is_refused_by_name(walk: Callable[..., Any], tmp_path: Path) -> None:
     rows = vectors(walk(30.0))
     rows[3, 5] = np.nan
@@ -202,6 +230,24 @@ def test_what_is_no_322_is_refused_by_name(walk: Callable[..., Any], tmp_path: P
         write(tmp_path, "kungfu/subset_0001/Fist", rows)
     with pytest.raises(SourceFormatError, match=r"Kick\.npy"):
         write(tmp_path, "kungfu/subset_0001/Kick", np.zeros((5, 300)))
+
+
+def test_a_store_gives_shipped_rows_and_encodes_what_came_from_a_camera(
+    write_tree: Callable[[str, Path], Any], tmp_path: Path
+) -> None:
+    write_tree("motion_x", tmp_path / "data")
+    ingest([tmp_path / "data"], tmp_path / "store", jobs=1)
+    with open_store(str(tmp_path / "store")) as store:
+        features = build_features(store, "smplx322@30", jobs=1)
+    assert {span.name.split("/")[0]: span.shipped for span in features.spans} == {
+        "aist": False, "humanml": True, "kungfu": False,
+    }  # fmt: skip
+    for index, span in enumerate(features.spans):
+        rows = np.load(tmp_path / "data/datasets/motion_data/smplx_322" / f"{span.name}.npy")
+        if span.shipped:
+            np.testing.assert_array_equal(features.rows_of(index), rows)
+        elif span.name.startswith("aist"):
+            np.testing.assert_allclose(features.rows_of(index)[:, 309:312], rows[:, 309:312] / [94, 94, -94], atol=1e-5)
 
 
 def test_face_motion_and_frame_texts_are_left_with_a_reason(

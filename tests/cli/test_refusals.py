@@ -20,7 +20,7 @@ EDGE_CASES = {
     "nonhuman/biped_rig_dog_walk.bvh": (4, UNKNOWN),
     "nonhuman/mann_dog_D1_010_KAN01_002.bvh": (4, UNKNOWN),
     "parser/Geno_bind_two_frames.bvh": (4, UNKNOWN),
-    "parser/azure_malformed_offsets.bvh": (4, UNKNOWN),
+    "parser/azure_malformed_offsets.bvh": (4, "bad_hierarchy"),
     "parser/git_lfs_pointer_instead_of.npy": (4, "git lfs pointer"),
     "parser/hand_only_lhand.bvh": (4, UNKNOWN),
     "parser/rest_one_frame.bvh": (4, "too_short"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,7 +17,7 @@ from motionunion.errors import MotionUnionError
 from motionunion.formats.bvh import read_bvh
 from motionunion.formats.end_sites import end_sites
 from motionunion.joint_maps import JOINT_MAPS
-from motionunion.kinematics import forward_kinematics
+from motionunion.kinematics import forward_kinematics, global_rotations, local_rotations
 from motionunion.measure import facing, height
 from motionunion.normalise import normalise
 from motionunion.skeleton import SMPL22_NAMES, SMPL22_PARENTS
@@ -244,3 +245,31 @@ def test_a_character_of_another_size_than_people_is_refused(tmp_path: Path, walk
             with pytest.raises(MotionUnionError) as caught:
                 normalise(raw)
             assert caught.value.reason == outcome
+
+
+def test_a_kinect_s_first_frame_may_face_anywhere(tmp_path: Path, write_tree: Callable[[str, Path], Any]) -> None:
+    write_tree("azure_kinect", tmp_path)
+    reader = SOURCES["azure_kinect"]
+    ref = claimed(tmp_path / "walk.bvh")
+    raw = read(ref)
+    turn = rotation.from_rotvec([0.0, 0.7, 0.0])
+    world = rotation.multiply(global_rotations(raw.quats_TJ4, raw.skeleton.parents), rotation.conjugate(turn))
+    turned = replace(raw.skeleton, offsets_J3=rotation.rotate(turn, raw.skeleton.offsets_J3))
+    skeleton, quats, root = reader.rebased(turned, local_rotations(world, turned.parents), raw.root_T3, ref)
+    np.testing.assert_allclose(skeleton.offsets_J3, raw.skeleton.offsets_J3, atol=1e-9)
+    np.testing.assert_allclose(np.abs(np.einsum("tjq,tjq->tj", quats, raw.quats_TJ4)), 1, atol=1e-12)
+    np.testing.assert_array_equal(root, raw.root_T3)
+
+
+def test_a_known_skeleton_under_a_name_of_no_set_says_whose_it_could_be(
+    tmp_path: Path, write_tree: Callable[[str, Path], Any]
+) -> None:
+    write_tree("xia_style", tmp_path)
+    (tmp_path / "angry_01_000.bvh").rename(tmp_path / "mine.bvh")
+    found = look_around([tmp_path])
+    assert [path.name for claim in found.claims for path in claim.files] == ["proud_02_001.bvh"]
+    (skip,) = found.skipped
+    assert skip.path.name == "mine.bvh"
+    assert "(xia_style, cmu_cgspeed)" in skip.reason
+    (claim,) = look_around([tmp_path], "cmu_cgspeed").claims
+    assert tmp_path / "mine.bvh" in claim.files

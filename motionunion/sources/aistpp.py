@@ -22,7 +22,7 @@ from dataclasses import replace
 from fractions import Fraction
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -91,7 +91,7 @@ class AistPlusPlus:
             ref, pose, metres, Body(gender="male"), Fraction(manifest["fps"]), options, up=str(manifest["up"])
         )
         home = ref.path.parent.parent if ref.path.parent.name == "motions" else ref.path.parent
-        ignored, splits = _lists(home)
+        ignored, splits, faults = _lists(home)
         found = _NAME.fullmatch(ref.path.stem)
         labels = {} if found is None else dict(found.groupdict())
         return replace(
@@ -101,6 +101,7 @@ class AistPlusPlus:
             captions=() if found is None else _captions(ref.uid, labels, manifest["caption"]),
             labels={**labels, "smpl_scaling": f"{float(scaling[0]):.6g}"},
             flags=("known_bad",) if ref.path.stem in ignored else (),
+            faults=faults,
         )
 
 
@@ -144,20 +145,28 @@ def _captions(uid: str, labels: dict[str, str], tables: dict[str, dict[str, str]
     return (Caption(uid=uid, text=text, layer="labels", generator="template"),)
 
 
-def _lists(home: Path) -> tuple[frozenset[str], dict[str, str]]:
-    """Names of bad fits, and names to sides of the split, from the lists of an AIST++ folder; empty without them."""
+_Lists: TypeAlias = tuple[frozenset[str], dict[str, str], tuple[SourceFormatError, ...]]
+
+
+def _lists(home: Path) -> _Lists:
+    """Names of bad fits, names to sides of the split, and lists that cannot be read; empty where there are none."""
     states = tuple((path, path.stat().st_mtime_ns) for name in _LISTS if (path := home / name).is_file())
     return _read_lists(states)
 
 
 @lru_cache(maxsize=4)
-def _read_lists(states: tuple[tuple[Path, int], ...]) -> tuple[frozenset[str], dict[str, str]]:
+def _read_lists(states: tuple[tuple[Path, int], ...]) -> _Lists:
     ignored: frozenset[str] = frozenset()
     splits: dict[str, str] = {}
+    faults: list[SourceFormatError] = []
     for path, _changed in states:
-        names = read_text(path).split()
+        try:
+            names = read_text(path).split()
+        except SourceFormatError as error:
+            faults.append(error)
+            continue
         if path.name == "ignore_list.txt":
             ignored = frozenset(names)
         else:
             splits.update(dict.fromkeys(names, path.stem.removeprefix("crossmodal_")))
-    return ignored, splits
+    return ignored, splits, tuple(faults)

@@ -70,6 +70,13 @@ def test_the_motions_alone_know_the_lists_beside_them(tree: Path) -> None:
     assert all(read(ref).flags == () for ref in refs_of(tree))
 
 
+def test_a_list_that_cannot_be_read_costs_what_it_would_have_said(tree: Path) -> None:
+    (tree / "ignore_list.txt").write_bytes(b"\xff")
+    raws = [read(ref) for ref in refs_of(tree)]
+    assert [(raw.flags, raw.official_split) for raw in raws] == [((), "train"), ((), "train"), ((), "test")]
+    assert {fault.reason for raw in raws for fault in raw.faults} == {"not_utf8"}
+
+
 def test_without_lists_nothing_is_bad_and_nothing_has_a_side(tree: Path, tmp_path: Path) -> None:
     (tree / "motions").rename(tmp_path / "moved")
     raws = [read(ref) for ref in refs_of(tmp_path / "moved")]

@@ -9,7 +9,8 @@ is frame k * stride of that file, whatever rate that leaves (20 fps mostly; 20.8
 the file states, to all its digits (label `stated_fps` where the clip's is rounded). Other layers, and the same take from another source, mean real seconds,
 which are rounded to the file's frames. Resampling starts from the segment's first frame and looks at nothing outside.
 
-A segment from 0 to 0 cuts nothing: a layer says with it on which side of its split a whole file is.
+A segment from 0 to 0 cuts nothing: a layer says with it on which side of its split a whole file is. Where two sources hold the
+same layer (HumanML3D's own folder, and the Unifier's JSON of it), a segment is that of the layer's own source.
 
 What is left out is counted: `Plan.skipped` and `Plan.counts`.
 """
@@ -82,7 +83,8 @@ def plan_spans(store: StoreIndex, representation: Representation) -> Plan:
     segments = _ByClip(
         store.sql(
             "SELECT c.clip_id, s.name, s.layer, s.start_s, s.end_s, s.split FROM segments s JOIN clips c USING (clip_id) "
-            "WHERE s.start_s <> 0 OR s.end_s <> 0 ORDER BY c.source, c.key, c.clip_id, s.start_s, s.end_s, s.layer, s.name"
+            "WHERE s.start_s <> 0 OR s.end_s <> 0 QUALIFY rank() OVER (PARTITION BY c.clip_id, s.layer, s.name "
+            "ORDER BY (s.source = s.layer) DESC, s.source) = 1 ORDER BY c.source, c.key, c.clip_id, s.start_s, s.end_s, s.layer, s.name"
         )
     )
     captions = _ByClip(

@@ -173,3 +173,24 @@ def test_layers_meet_the_motion_they_speak_of_and_its_split_does_not_cut_it(
     for span in spans:
         assert span.layer is None
         assert [(c.text, c.start_s, c.end_s) for c in span.captions] == [("walk", None, None), ("step", 0.5, 1.5)]
+
+
+def test_a_layer_that_two_sources_hold_cuts_each_stretch_once(
+    tmp_path: Path, write_tree: WriteTree, write_humanml3d: Callable[..., Path]
+) -> None:
+    raw = tmp_path / "raw"
+    write_tree("amass_smplh", raw / "amass")
+    write_humanml3d(
+        raw / "HumanML3D", index=[("KIT/3/walk00_poses", 0, 30, "000004"), ("KIT/3/walk00_poses", 5, 40, "000005")],
+        texts={"000004": "a man walks.#a/DET man/NOUN walk/VERB#0.0#0.0\n"},
+    )  # fmt: skip
+    annotation = {"seg_id": "000004_0", "text": "A man walks.", "start": 0.0, "end": 1.45}
+    entry = {"path": "KIT/3/walk00_poses", "duration": 2.0, "annotations": [annotation]}
+    (raw / "humanml3d.json").write_text(json.dumps({"000004": entry}))
+    ingest([raw], tmp_path / "store")
+    with open_store(tmp_path / "store") as store:
+        spans = [span for span in store.features("hml263@20/compat").spans if span.layer is not None]
+    assert [(span.name, span.first_frame, span.stop_frame) for span in spans] == [
+        ("000004", 0, 150), ("000005", 25, 200),
+    ]  # fmt: skip
+    assert {caption.text for caption in spans[0].captions} == {"a man walks.", "A man walks."}

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -151,7 +151,8 @@ class BvhSource(ABC):
             )
         unit_m = self.unit_m()
         longest = float(np.linalg.norm(bvh.skeleton.offsets_J3[1:], axis=1).max())
-        whole = from_travelling_joint(bvh, unit_m or _LONGEST_BONE_M / longest, ref.path)
+        names = {bvh.skeleton.names[joint] for joint in body.kept}
+        whole = from_travelling_joint(bvh, unit_m or _LONGEST_BONE_M / longest, ref.path, names)
         skeleton, quats, root = self.rebased(*_body_only(*whole, body, sites), ref)
         described = self.describe(ref, bvh)
         captions: tuple[Caption, ...] = ()
@@ -251,11 +252,14 @@ def _body_only(
     return Skeleton(all_names, tuple(parents), np.array(offsets)), quats, root_T3
 
 
-def from_travelling_joint(bvh: Bvh, unit_m: float, path: Path) -> tuple[Skeleton, FloatArray, FloatArray]:
+def from_travelling_joint(
+    bvh: Bvh, unit_m: float, path: Path, body: Collection[str] | None = None
+) -> tuple[Skeleton, FloatArray, FloatArray]:
     """Skeleton, local rotations and root path, beginning at the joint that carries the travel.
 
     Some exporters put a still joint above the hips (`joint_Root`); it is folded into them. Position channels of other
-    joints become their offsets, if they keep still.
+    joints become their offsets, if they keep still, which is asked of the joints in `body` (all where it is None): how a face
+    or a finger is stretched is nothing to the body.
     """
     skeleton, quats, translations = bvh.skeleton, bvh.quats_TJ4(), bvh.translations_TJ3()
     world = global_rotations(quats, skeleton.parents)
@@ -272,7 +276,8 @@ def from_travelling_joint(bvh: Bvh, unit_m: float, path: Path) -> tuple[Skeleton
     offsets = skeleton.offsets_J3.copy()
     if bvh.has_moving_offsets():
         offsets[1:] = np.median(translations[:, 1:], axis=0)
-        moved = np.abs(translations[:, 1:] - offsets[1:]).max(axis=(0, 2)) * unit_m
+        asked = [body is None or name in body for name in skeleton.names[1:]]
+        moved = np.abs(translations[:, 1:] - offsets[1:]).max(axis=(0, 2)) * unit_m * asked
         if moved.max() > _STILL_M:
             joint = skeleton.names[1 + int(moved.argmax())]
             raise ClipError(

@@ -18,11 +18,11 @@ class Lafan1(BvhSource):
     zero rotation the skeleton is collapsed along the local X axes. Files are called `<theme><number>_subject<n>.bvh`; the
     same theme and number of several subjects were recorded together, so they share a group. Excerpts go about under
     free names (`walk.bvh`, `dance1_subject2_first10frames.bvh`): theme, number and subject are taken from as much of the name
-    as is there. The caption is made from the theme by the table of the manifest.
+    as is there. In re-exports the toes are called `LeftToeBase`. The caption is made from the theme by the table of the manifest.
     """
 
     name = "lafan1"
-    skeleton_ids = ("lafan1",)
+    skeleton_ids = ("lafan1", "lafan1_toebase")
     pattern = re.compile(r"[A-Za-z]+\d_subject\d")
 
     def describe(self, ref: ClipRef, bvh: Bvh) -> Description:

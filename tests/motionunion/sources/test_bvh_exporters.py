@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
@@ -273,3 +274,40 @@ def test_a_known_skeleton_under_a_name_of_no_set_says_whose_it_could_be(
     assert "(xia_style, cmu_cgspeed)" in skip.reason
     (claim,) = look_around([tmp_path], "cmu_cgspeed").claims
     assert tmp_path / "mine.bvh" in claim.files
+
+
+@pytest.mark.parametrize(("stretched", "refused"), [("RightHandIndex1", False), ("LeftLeg", True)])
+def test_bones_of_the_body_may_not_change_and_fingers_may(
+    tmp_path: Path, write_tree: Callable[[str, Path], Any], stretched: str, refused: bool
+) -> None:
+    write_tree("perception_neuron", tmp_path)
+    path = tmp_path / "perception_neuron.bvh"
+    column = 6 * read_bvh(path).skeleton.index(stretched)
+    lines = path.read_text().splitlines()
+    at = next(number for number, line in enumerate(lines) if line.startswith("Frame Time")) + 7
+    row = lines[at].split()
+    row[column] = str(float(row[column]) + 3)
+    path.write_text("\n".join([*lines[:at], " ".join(row), *lines[at + 1 :], ""]))
+    if refused:
+        with pytest.raises(MotionUnionError, match=stretched) as caught:
+            read(claimed(path))
+        assert caught.value.reason == "moving_bones"
+    else:
+        assert normalise(read(claimed(path))).fk_error_m < 1e-3
+
+
+def test_lafan1_re_exports_are_told_from_mixamo_by_their_zero_pose(tmp_path: Path, walk: Callable[..., Any]) -> None:
+    names = JOINT_MAPS["lafan1_toebase"].names[0]
+    above = {
+        "Spine": "Hips",
+        "LeftUpLeg": "Hips",
+        "RightUpLeg": "Hips",
+        "LeftShoulder": "Spine2",
+        "RightShoulder": "Spine2",
+    }
+    parents = ["-", *(above.get(name, before) for before, name in itertools.pairwise(names))]
+    tree = "\n".join(f"{name} {parent}" for name, parent in zip(names, parents, strict=True))
+    for skeleton_id, source in (("lafan1_toebase", "lafan1"), ("mixamo", "mixamo")):
+        path = tmp_path / f"{skeleton_id}.bvh"
+        walk(30).write_bvh(path, skeleton_id, tree, fps=30, unit_m=0.01)
+        assert (claimed(path).source, read(claimed(path)).skeleton_id) == (source, skeleton_id)

@@ -176,50 +176,44 @@ def rest_to(bones: Array, scratch: Scratch) -> Array:
 
 
 def relative(parents: Array, own: Array, out: Array, scratch: Scratch) -> None:
-    """conj(parents) * own (4, rows, N), into `out`."""
+    """conj(parents) * own (4, rows, N), into `out`; parents may be one row for all."""
     before = scratch.used
-    product = scratch.take(*own.shape[1:])
-    for component, terms in enumerate(_CONJUGATE_PRODUCT):
-        total = out[component]
-        for place, (p, o, sign) in enumerate(terms):
-            if place == 0:
-                np.multiply(parents[p], own[o], out=total)
-                continue
-            np.multiply(parents[p], own[o], out=product)
-            if sign > 0:
-                total += product
-            else:
-                total -= product
+    product = scratch.take(*own.shape)
+    pairs = own.reshape(2, 2, *own.shape[1:])
+    np.multiply(parents[0], own, out=out)
+    # Times (x, -w, z, -y), (y, -z, -w, x) and (z, y, -x, -w): the same rows in another order, some subtracted.
+    np.multiply(parents[1], pairs[:, ::-1], out=product.reshape(pairs.shape))
+    out[0::2] += product[0::2]
+    out[1::2] -= product[1::2]
+    np.multiply(parents[2], pairs[::-1], out=product.reshape(pairs.shape))
+    out[0::3] += product[0::3]
+    out[1:3] -= product[1:3]
+    np.multiply(parents[3], own[::-1], out=product)
+    out[:2] += product[:2]
+    out[2:] -= product[2:]
     scratch.used = before
-
-
-# conj(p) * o: for each component the products p[i] * o[j] and their signs, the positive first one first.
-_CONJUGATE_PRODUCT = (
-    ((0, 0, 1), (1, 1, 1), (2, 2, 1), (3, 3, 1)),
-    ((0, 1, 1), (1, 0, -1), (2, 3, -1), (3, 2, 1)),
-    ((0, 2, 1), (1, 3, 1), (2, 0, -1), (3, 1, -1)),
-    ((0, 3, 1), (1, 2, -1), (2, 1, 1), (3, 0, -1)),
-)
 
 
 def write_columns(out: npt.NDArray[np.float32], quats: Array, scratch: Scratch) -> None:
     """The first two columns of the matrices of quaternions (4, rows, N), into (rows, 6, N)."""
     w, x, y, z = quats
     before = scratch.used
-    first, second = scratch.take(*w.shape), scratch.take(*w.shape)
-    for place, (a, b, c, d, sign) in enumerate(
-        ((y, y, z, z, 1), (x, y, w, z, 1), (x, z, w, y, -1), (x, y, w, z, -1), (x, x, z, z, 1), (y, z, w, x, 1))
-    ):
-        np.multiply(a, b, out=first)
-        np.multiply(c, d, out=second)
-        if sign > 0:
-            first += second
-        else:
-            first -= second
-        first *= 2.0
-        if place in (0, 4):  # the diagonal
-            np.subtract(1.0, first, out=first)
-        out[:, place] = first
+    entries = scratch.take(6, *w.shape)
+    xx, xy, xz, yy, yz = entries[4], entries[1], entries[2], entries[0], entries[5]
+    wx, wy, wz, zz = (scratch.take(*w.shape) for _ in range(4))
+    for a, b, product in (
+        (x, x, xx), (x, y, xy), (x, z, xz), (y, y, yy), (y, z, yz), (w, x, wx), (w, y, wy), (w, z, wz), (z, z, zz)
+    ):  # fmt: skip
+        np.multiply(a, b, out=product)
+    np.subtract(xy, wz, out=entries[3])
+    xy += wz
+    xz -= wy
+    yz += wx
+    yy += zz
+    xx += zz
+    entries *= 2.0
+    np.subtract(1.0, entries[0::4], out=entries[0::4])  # the diagonal
+    out[...] = entries.transpose(1, 0, 2)
     scratch.used = before
 
 

@@ -173,15 +173,18 @@ def _write_published_rotations(out: Features, bones: Array, cosine: Array, sine:
     """Fill (21, 6, N) with rotations of bones, and return column 0 (N - 1,)."""
     half_cosine, half_sine = half_angle(cosine, sine)
     before = _SCRATCH.used
+    local = _SCRATCH.take(4, *bones.shape[1:])
+    inside = _SCRATCH.used
     own = body.rest_to(bones, _SCRATCH)
-    local = _SCRATCH.take(*own.shape)
     w, x, y, z = own[:, body.STARTS]
     # conj(root) = (half_cosine, 0, -half_sine, 0)
     local[0, body.STARTS] = half_cosine * w + half_sine * y
     local[1, body.STARTS] = half_cosine * x - half_sine * z
     local[2, body.STARTS] = half_cosine * y - half_sine * w
     local[3, body.STARTS] = half_cosine * z + half_sine * x
-    _write_inner(out, own, local)
+    body.relative(own[:, body.INNER_PARENTS], own[:, body.INNER], local[:, body.INNER], _SCRATCH)
+    _SCRATCH.used = inside
+    body.write_columns(out, local, _SCRATCH)
     _SCRATCH.used = before
     turned = half_sine[1:] * half_cosine[:-1] - half_cosine[1:] * half_sine[:-1]
     half_turn: Array = np.arcsin(np.clip(turned, -1.0, 1.0))
@@ -191,23 +194,21 @@ def _write_published_rotations(out: Features, bones: Array, cosine: Array, sine:
 def _write_rotations(out: Features, bones: Array, cosine: Array, sine: Array) -> Array:
     """As `_write_published_rotations`, without its faults."""
     before = _SCRATCH.used
+    local = _SCRATCH.take(4, *bones.shape[1:])
+    inside = _SCRATCH.used
     level = _SCRATCH.take(*bones.shape)
     body.turn(cosine, sine, bones, level, _SCRATCH)
     own = body.rest_to(level, _SCRATCH)
-    local = _SCRATCH.take(*own.shape)
     local[:, body.PELVIS_STARTS] = own[:, body.PELVIS_STARTS]
     body.relative(own[:, body.CHEST, None], own[:, body.ARM_STARTS], local[:, body.ARM_STARTS], _SCRATCH)
-    _write_inner(out, own, local)
+    body.relative(own[:, body.INNER_PARENTS], own[:, body.INNER], local[:, body.INNER], _SCRATCH)
+    _SCRATCH.used = inside
+    body.write_columns(out, local, _SCRATCH)
     _SCRATCH.used = before
     half_turn: Array = 0.5 * np.arctan2(
         sine[1:] * cosine[:-1] - cosine[1:] * sine[:-1], cosine[1:] * cosine[:-1] + sine[1:] * sine[:-1]
     )
     return half_turn
-
-
-def _write_inner(out: Features, own: Array, local: Array) -> None:
-    body.relative(own[:, body.INNER_PARENTS], own[:, body.INNER], local[:, body.INNER], _SCRATCH)
-    body.write_columns(out, local, _SCRATCH)
 
 
 def _column_rows() -> npt.NDArray[np.int_]:

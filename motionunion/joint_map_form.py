@@ -92,9 +92,10 @@ def _between(joint: int, places: Sequence[Place | None], above: list[Place], tur
     while (end := places[below]) is None:
         children = [child for child, over in enumerate(SMPL22_PARENTS) if over == below]
         if not children:
-            if parent.masked or not turning:
+            if below != joint or parent.masked or not turning:
                 raise ConfigError(
-                    f"map.{name}: nothing lies beyond it, so it can be missing only where the joint before it turns ([rest])"
+                    f"map.{name}: nothing lies beyond it; only a foot, a head or a hand can then be missing, and only where the "
+                    "joint before it is there and turns ([rest])"
                 )
             return Place(parent.rotation, parent.start, parent.start, masked=True, beyond=True)
         below, steps = children[0], steps + 1

@@ -26,7 +26,7 @@ _SNAP_ALONG_DEG = 45.0
 _COS_ALONG, _MOST = np.cos(np.deg2rad(12)), 0.6
 _UPRIGHT, _STANDS = np.cos(np.deg2rad(30)), np.cos(np.deg2rad(15))
 _BENT_RAD = np.deg2rad(20)
-_LEAF_DEG = 70.0
+_LEAF_DEG = 80.0
 """Hands hang turned inwards, heads look about: up to here they are taken to have the axes of what they hang on."""
 _FEW = 10
 _RESTING = 0.06
@@ -85,11 +85,11 @@ class _Measuring:
     def rest(self) -> Rest:
         self.keep("pelvis", mean_rotation(self.seen[self.upright, self.turned_by["pelvis"]]))
         for name in ("spine1", "spine2", "spine3", "neck"):
-            self.keep(name, self.along(name, self.relative(name), "up"))
+            self.keep(name, self.trunk(name, "up"))
         self.leaf("head")
         dips: dict[str, float] = {}
         for side in ("left", "right"):
-            self.keep(f"{side}_collar", self.along(f"{side}_collar", self.relative(f"{side}_collar"), side))
+            self.keep(f"{side}_collar", self.trunk(f"{side}_collar", side))
             self.limb(side, ("shoulder", "elbow"), side, "down" if side == "left" else "up")
             self.leaf(f"{side}_wrist")
             self.limb(side, ("hip", "knee"), "down", "left")
@@ -130,6 +130,16 @@ class _Measuring:
         mean = mean_rotation(rotation.multiply(*turned)[self.upright])
         return rotation.multiply(self.found[above], mean)
 
+    def trunk(self, name: str, direction: str) -> FloatArray:
+        """A joint of spine, neck or shoulders: as it is on average.
+
+        Their bones are not quite upright or level in a T-pose, so they are made so only where that may lead to right angles.
+        """
+        quat = self.relative(name)
+        if self.snap_deg == SNAP_DEG or snap(quat).off_deg <= SNAP_DEG:
+            return quat
+        return self.along(name, quat, direction)
+
     def leaf(self, name: str) -> None:
         """A joint without a bone of its own."""
         above = self.found[self.turned_by[_PARENT[name]]]
@@ -166,7 +176,7 @@ class _Measuring:
             ahead, across = np.array(DIRECTIONS[direction]), np.array(DIRECTIONS[hinge])
             turn = rotation.from_matrix(np.stack([ahead, across, np.cross(ahead, across)], axis=-1) @ local.T)
         else:
-            self.confidence *= 0.85
+            self.confidence *= 0.95 if pair[0] == "hip" else 0.85
             self.reasons.append(f"the {lower.replace('_', ' ')} never bends, which would tell how the limb is turned")
             # Hips are turned little on average. Arms hang, with a turn of their own; their collars are as in a T-pose.
             collar = self.found.get(self.turned_by[f"{side}_collar"])

@@ -32,7 +32,8 @@ from motionunion.rest_measure import find_rest
 from motionunion.rest_pose import align, largest_error_m, pose_file
 from motionunion.skeleton import Skeleton
 from motionunion.sources.bvh_body import body_of
-from motionunion.sources.bvh_source import end_sites_of, from_travelling_joint
+from motionunion.sources.bvh_heads import end_sites_of
+from motionunion.sources.bvh_source import from_travelling_joint
 from motionunion.world_frame import TO_Y_UP
 
 FloatArray = npt.NDArray[np.float64]

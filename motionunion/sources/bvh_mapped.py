@@ -17,7 +17,8 @@ from motionunion.joint_map import END, JointMap, plain_names
 from motionunion.joint_maps import JOINT_MAPS, read_joint_map
 from motionunion.skeleton import Skeleton
 from motionunion.sources.base import Claim, Folder, ReadOptions
-from motionunion.sources.bvh_source import end_sites_of, from_travelling_joint
+from motionunion.sources.bvh_heads import end_sites_of
+from motionunion.sources.bvh_source import from_travelling_joint
 
 FloatArray = npt.NDArray[np.float64]
 

@@ -21,23 +21,21 @@ import numpy.typing as npt
 from manifests import source_manifest
 from motionunion.clip import Caption, ClipRef, RawClip
 from motionunion.errors import ClipError, SourceFormatError
-from motionunion.formats.bvh import Bvh, joint_names, read_bvh
-from motionunion.formats.bvh_hierarchy import parse_hierarchy
-from motionunion.formats.end_sites import Offset, end_sites
+from motionunion.formats.bvh import Bvh, read_bvh
+from motionunion.formats.end_sites import Offset
 from motionunion.joint_map import END
 from motionunion.kinematics import global_rotations, local_rotations
 from motionunion.rotation import rotate
 from motionunion.skeleton import Skeleton
 from motionunion.sources.base import Claim, Folder, ReadOptions
 from motionunion.sources.bvh_body import Body, body_of
+from motionunion.sources.bvh_heads import end_sites_of, hierarchy_of, known_skeletons
 from motionunion.world_frame import MEASURED
 
 FloatArray = npt.NDArray[np.float64]
 
 _STILL_M = 1e-3  # a bone that moves by less than this is a constant written with rounding
-_MOTION = re.compile(rb"^[ \t]*MOTION[ \t\r]*$", re.MULTILINE)
 _LONGEST_BONE_M = 0.45  # about a thigh: scale enough to say what a moving bone is in a file without a unit
-_LONG_HEAD = 1 << 17  # a face of a hundred joints has a hierarchy of 35 kB
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +78,7 @@ class BvhSource(ABC):
         found = known_skeletons(folder)
         files: list[Path] = []
         for file, skeleton_id in found.items():
-            damaged = skeleton_id is None and self.pattern.match(Path(file).stem) and _head_of(folder, file) is None
+            damaged = skeleton_id is None and self.pattern.match(Path(file).stem) and hierarchy_of(folder, file) is None
             if damaged or (skeleton_id in self.skeleton_ids and self.owns(folder, file)):
                 files += (folder.path / file, *self.companions(folder, file))
         return Claim(self.name, folder.top, tuple(sorted(set(files)))) if files else None
@@ -186,49 +184,6 @@ class BvhExporter(BvhSource):
     def describe(self, ref: ClipRef, bvh: Bvh) -> Description:
         """Names say nothing that holds for all files."""
         return Description(labels={})
-
-
-def known_skeletons(folder: Folder) -> dict[str, str | None]:
-    """Id of the known skeleton of each BVH file of a folder, as far as its head tells; looked at once."""
-
-    def look() -> dict[str, str | None]:
-        heads = {file: _head_of(folder, file) for file in folder.with_suffix(".bvh")}
-        return {file: None if head is None else _skeleton_id(head) for file, head in heads.items()}
-
-    return folder.once("bvh skeletons", look)
-
-
-def _head_of(folder: Folder, file: str) -> bytes | None:
-    """The hierarchy of a file, up to MOTION; None where no whole one is in its first bytes."""
-    for size in (16384, _LONG_HEAD):
-        head = folder.head(file, size)
-        motion = _MOTION.search(head)
-        if motion is not None and joint_names(head) is not None:
-            return head[: motion.start()]
-    return None
-
-
-def _skeleton_id(hierarchy: bytes) -> str | None:
-    text = hierarchy.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "replace")
-    try:
-        skeleton, _ = parse_hierarchy(Path(), text)
-        body = body_of(skeleton, end_sites(text))
-    except SourceFormatError:
-        # Whose file it is can still be told by names; reading it says what is wrong.
-        names = joint_names(hierarchy + b"\nMOTION\n") or ()
-        flat = Skeleton(names, tuple(range(-1, len(names) - 1)), np.zeros((len(names), 3)))
-        body = body_of(flat, check_fit=False)
-    return None if body is None else body.joint_map.skeleton_id
-
-
-def end_sites_of(path: Path) -> dict[str, Offset]:
-    """Offset of the End Site of each joint that has one, in the file's unit; of a file that has been read well."""
-    with path.open("rb") as file:
-        data = file.read(_LONG_HEAD)
-        if _MOTION.search(data) is None:  # an immense hierarchy, or lines that end as on an old Macintosh
-            data = (data + file.read()).replace(b"\r", b"\n")
-    motion = _MOTION.search(data)
-    return end_sites(data[: motion.start() if motion else 0].decode("utf-8", "replace"))
 
 
 def _body_only(

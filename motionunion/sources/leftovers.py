@@ -11,7 +11,7 @@ from motionunion.formats.npy import npy_head
 from motionunion.formats.npz import member_heads
 from motionunion.sources import SOURCES
 from motionunion.sources.base import Folder
-from motionunion.sources.bvh_source import known_skeletons
+from motionunion.sources.bvh_heads import known_skeletons
 
 _PLAIN: tuple[tuple[str, str], ...] = (
     (r"(licen[cs]e|copying|notice|citation|authors)(\..*)?|.*licen[cs]e\.(txt|md|pdf)", "licence or credits"),

@@ -23,7 +23,7 @@ from typing import Any
 from motionunion.clip import SPLITS, Annotation, Caption, ClipRef, Segment
 from motionunion.errors import SourceFormatError
 from motionunion.sources.amass_names import uid_of
-from motionunion.sources.annotation_json import Entries, read_entries
+from motionunion.sources.annotation_json import Entries, is_seconds, read_entries
 from motionunion.sources.base import Claim, Folder, ReadOptions
 from motionunion.sources.feature_folder import official_splits
 
@@ -93,7 +93,7 @@ def _read_entry(
     segments: dict[tuple[str, str], Segment],
 ) -> None:
     uid, duration, annotations = uid_of(path), entry.get("duration"), entry.get("annotations")
-    if not isinstance(annotations, list) or not isinstance(duration, int | float):
+    if not isinstance(annotations, list) or not is_seconds(duration):
         entries.fault(key, "has no list of annotations, or no duration")
         return
     for annotation in annotations:

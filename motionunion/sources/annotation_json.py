@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-import math
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from motionunion.clip import Caption
 from motionunion.errors import SourceFormatError
 
 MAX_BYTES = 1 << 28
 """Largest file that is read: BABEL's has some 40 MB."""
+
+LONGEST_S = 1e7
 
 MAX_FAULTS = 1000
 """Most bad entries that are named; a file with more is not what it claims to be."""
@@ -35,6 +36,11 @@ def read_entries(path: Path) -> dict[str, Any]:
     if not isinstance(said, dict):
         raise SourceFormatError(path, "is no JSON object of entries by id", reason="bad_json")
     return said
+
+
+def is_seconds(value: Any) -> TypeGuard[float]:
+    """Whether a value of JSON is a time: a number that some recording can have. JSON's integers have no bound."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and -LONGEST_S <= value <= LONGEST_S
 
 
 class Entries:
@@ -62,7 +68,7 @@ class Entries:
         if times is None:
             return Caption(uid=uid, text=words, layer=layer)
         start, end = times
-        if not all(isinstance(t, int | float) and not isinstance(t, bool) and math.isfinite(t) for t in times):
+        if not is_seconds(start) or not is_seconds(end):
             self.fault(entry, f"its times are {start!r} and {end!r}, which are no seconds")
             return None
         start, end = max(min(start, end), 0.0), max(start, end)

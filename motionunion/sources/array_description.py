@@ -18,14 +18,13 @@ Nothing is guessed: what is missing is an error that names the key.
 
 from __future__ import annotations
 
-import math
 import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeGuard
 
 from motionunion.errors import ConfigError, SourceFormatError
 from motionunion.formats.frame_rate import exact_rate
@@ -42,6 +41,7 @@ SUFFIXES = (".npy", ".npz", ".h5", ".hdf5", ".json")
 _KEYS = frozenset(
     ("name", "files", "array", "order", "fps", "up", "unit_m", "hand", "skeleton", "group", "licence")
 )  # fmt: skip
+_MOST = 1e9
 _AXES = ("frames", "people", "joints", "xyz", "joints_xyz")
 
 
@@ -107,6 +107,11 @@ def read_description(path: Path) -> ArrayDescription:
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise SourceFormatError(path, f"is no TOML ({error})", reason="bad_description") from error
     return _Form(form, path).description()
+
+
+def _is_amount(value: Any) -> TypeGuard[float]:
+    """Whether a value is a number above 0, within reason: TOML's integers have no bound."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= _MOST
 
 
 class _Form:
@@ -182,7 +187,7 @@ class _Form:
         try:
             if isinstance(value, str):
                 fps = Fraction(value)
-            elif isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value > 0:
+            elif _is_amount(value):
                 fps = exact_rate(float(value))
             else:
                 fps = Fraction(0)
@@ -210,7 +215,7 @@ class _Form:
                       "unknown_unit")  # fmt: skip
         if value == MEASURED:
             return None
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value <= 0:
+        if not _is_amount(value):
             self.fail("unit_m", f"is {value!r}, not a number of metres above 0")
         return float(value)
 

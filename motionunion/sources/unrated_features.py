@@ -24,7 +24,7 @@ from manifests import source_manifest
 from motionunion.captions import read_text
 from motionunion.clip import Caption, ClipRef, RawClip, Shipped
 from motionunion.errors import ClipError, SourceFormatError
-from motionunion.formats.frame_rate import exact_rate
+from motionunion.formats.frame_rate import FASTEST_HZ, exact_rate
 from motionunion.formats.npy import Array
 from motionunion.frame_rate_check import free_fall_rate
 from motionunion.skeleton import SMPL22_NAMES, SMPL22_PARENTS, Skeleton
@@ -155,6 +155,6 @@ def stated_rate(ref: ClipRef, joints: Array) -> tuple[Fraction, Path]:
         said = tomllib.loads(read_text(path)).get("fps")
     except tomllib.TOMLDecodeError as error:
         raise SourceFormatError(path, f"is no TOML ({error})", reason="bad_description") from error
-    if isinstance(said, bool) or not isinstance(said, int | float) or not 0 < said < float("inf"):
+    if isinstance(said, bool) or not isinstance(said, int | float) or not 0 < said <= FASTEST_HZ:
         raise SourceFormatError(path, f"says fps = {said!r}; frames per second are needed", reason="bad_description")
     return exact_rate(float(said)), path

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 
 import numpy as np
@@ -114,6 +115,24 @@ def test_a_batch_gives_exactly_what_its_clips_give_alone(lengths: list[int], see
     together = encode(clips, ID, fps=20)
     for clip, features in zip(clips, together, strict=True):
         np.testing.assert_array_equal(features, encode(clip, ID, fps=20))
+
+
+@pytest.mark.parametrize("representation", ["hml263@20", ID])
+def test_later_calls_and_other_threads_leave_features_alone(make_motion: Motion, representation: str) -> None:
+    clips = [make_motion(300, seed) for seed in range(8)]
+    first = encode(clips[0], representation, fps=20)
+    kept = first.copy()
+    alone = [encode(clip, representation, fps=20) for clip in clips]
+    np.testing.assert_array_equal(first, kept)
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(lambda clip: encode(clip, representation, fps=20), clips))
+    for one, other in zip(alone, together, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_a_clip_longer_than_what_is_encoded_at_a_time_follows_the_same_recipe(make_motion: Motion) -> None:
+    joints = make_motion(2 * encoder.GROUP_FRAMES + 5, 3, turn_rad=0.002)
+    np.testing.assert_allclose(encode(joints, ID, fps=20), literal_encode(joints), rtol=0, atol=2e-6)
 
 
 @settings(max_examples=20, deadline=None)

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import re
-
 from motionunion.sources.bvh_source import BvhExporter
-
-_TAKE = re.compile(r"(?P<subject>\d{2,3})_(?P<take>\d{2})(?!\d)")
+from motionunion.sources.cmu_takes import take_of
 
 
 class MocapNet(BvhExporter):
@@ -22,7 +19,5 @@ class MocapNet(BvhExporter):
 
     def uid(self, stem: str) -> str:
         """AMASS's address of a CMU take; the file's own where the name holds none."""
-        found = _TAKE.match(stem)
-        if found is None:
-            return super().uid(stem)
-        return f"amass/cmu/{found['subject']}/{found['subject']}_{found['take']}"
+        take = take_of(stem)
+        return super().uid(stem) if take is None else take.uid

@@ -213,7 +213,7 @@ def _seconds(row: Mapping[str, Any], name: str, path: Path, line: int) -> float 
         return None
     try:
         seconds = math.nan if isinstance(value, bool) else float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):  # the last: JSON can write integers that no float holds
         seconds = math.nan
     if not (math.isfinite(seconds) and seconds >= 0):
         raise SourceFormatError(path, f"the column {name} is {value!r}, not a time in seconds", line=line,

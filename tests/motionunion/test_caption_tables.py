@@ -91,6 +91,7 @@ def test_csv_and_jsonl_say_the_same(tmp_path: Path) -> None:
         ("a.jsonl", '{"clip": "x", "text": "\\ud800"}\n', 1, "half a character"),
         ("a.jsonl", '{"clip": "x", "text": ' + "9" * 5000 + "}\n", 1, "no JSON"),
         ("a.jsonl", '{"clip": "x", "text": "walks", "start": true, "end": 2}\n', 1, "not a time"),
+        ("a.jsonl", '{"clip": "x", "text": "walks", "start": 0, "end": ' + "9" * 400 + "}\n", 1, "not a time"),
     ],
 )
 def test_a_bad_row_is_named_by_its_line(tmp_path: Path, name: str, text: str, line: int, problem: str) -> None:

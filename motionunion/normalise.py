@@ -22,6 +22,7 @@ from motionunion.errors import ClipError
 from motionunion.formats.frame_rate import FASTEST_HZ
 from motionunion.frame_rate_check import suspect_rate
 from motionunion.joint_map import JointMap
+from motionunion.kinematics import forward_kinematics
 from motionunion.oddities import oddities
 from motionunion.plausibility import implausibilities
 from motionunion.rest_pose import align, largest_error_m, pose_file
@@ -93,7 +94,7 @@ def _joints_only(raw: RawClip, frame: WorldFrame, frames: int, valid: tuple[int,
 def _smpl(raw: RawClip, frame: WorldFrame, frames: int, valid: tuple[int, int]) -> Clip:
     quats, root = _turned(raw, frame)
     offsets = raw.skeleton.offsets_J3.astype(np.float64) * frame.unit_m
-    joints = pose_file(Skeleton(raw.skeleton.names, raw.skeleton.parents, offsets), quats, root)[1]
+    joints = forward_kinematics(root, quats, offsets, raw.skeleton.parents)
     return _clip(
         raw,
         frame,

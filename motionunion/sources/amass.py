@@ -8,7 +8,8 @@ releases, two readers:
   people in the same layout with another model's poses are `motionunion.sources.smpl_fits`.
 - `amass_smplx`, the SMPL-X release: `..._stageii.npz` with `root_orient`, `pose_body`, `pose_hand`, `pose_jaw`, `pose_eye`,
   `trans`, `betas`, `gender`, `mocap_frame_rate` (mind the underscore), and a pickled array that is left alone. Its frame
-  rates are wrong for some 5,000 files (nghorbani/amass#49); they are kept as the file states them.
+  rates are wrong for some 5,000 files (nghorbani/amass#49); they are kept as the file states them, and clips of subsets that
+  are known for it are flagged `fps_disputed`.
 
 `trans` is not the pelvis: a body model turns about its rest pelvis, so the pelvis is at `trans` plus that rest position.
 Both releases of one file share a uid, whatever the subset was called (`motionunion.sources.amass_names`).
@@ -22,6 +23,7 @@ from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
+from manifests import source_manifest
 from motionunion.clip import ClipRef, RawClip
 from motionunion.errors import ClipError, SourceFormatError
 from motionunion.formats.npy import Array
@@ -52,7 +54,7 @@ _SHAPE_ONLY = "body shape without motion (shape.npz, *_stagei.npz)"
 class Amass:
     """Reader of one release of AMASS; `layout` is `smplh` or `smplx`."""
 
-    version = 1
+    version = 2
     suffixes: tuple[str, ...] = (".npz",)
 
     def __init__(self, layout: str) -> None:
@@ -96,6 +98,9 @@ class Amass:
         body = Body(gender=text_of(arrays.get("gender")), betas=one_shape(arrays, ref.path))
         raw = smpl_clip(ref, pose, trans, body, fps, options, up="z")
         valid, flags = _lead_in(ref.uid, fps, frames)
+        dispute = source_manifest(self.name)["disputed_rates"].get(ref.uid.split("/")[1])
+        if dispute is not None:
+            labels, flags = {**labels, "fps_dispute": dispute}, (*flags, "fps_disputed")
         return replace(raw, valid=valid, labels=labels, flags=flags)
 
     def _arrays(self, path: Path) -> dict[str, Array]:

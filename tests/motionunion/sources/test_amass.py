@@ -193,6 +193,20 @@ def test_a_clip_shorter_than_its_lead_in_keeps_its_frames_and_says_so(tmp_path: 
 
 
 @pytest.mark.parametrize(
+    ("subset", "layout", "disputed"),
+    [("TotalCapture", "smplx", True), ("TotalCapture", "smplh", False), ("TCDHands", "smplx", True), ("SSM_synced", "smplh", True),
+     ("CMU", "smplx", False)],
+)  # fmt: skip
+def test_rates_that_are_known_to_be_wrong_are_kept_and_flagged(
+    tmp_path: Path, write_smplh: Writer, write_smplx: Writer, subset: str, layout: str, disputed: bool
+) -> None:
+    write = write_smplh if layout == "smplh" else write_smplx
+    raw = read(write(tmp_path / subset / "s/a_poses.npz", 400), layout, root=tmp_path)
+    assert ("fps_disputed" in raw.flags, "amass#" in raw.labels.get("fps_dispute", "")) == (disputed, disputed)
+    assert raw.fps == (120 if layout == "smplh" else 60)
+
+
+@pytest.mark.parametrize(
     ("changes", "reason"),
     [
         ({"mocap_framerate": None}, "no_frame_rate"),

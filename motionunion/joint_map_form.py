@@ -22,7 +22,6 @@ turn_deg = { LeftArm = [0, 0, 12.5] } # what is left: a rotation vector in the w
 
 from __future__ import annotations
 
-import math
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -36,6 +35,7 @@ UPS = ("x", "y", "z", "-x", "-y", "-z")
 _OPPOSITE = {"left": "right", "right": "left", "up": "down", "down": "up", "front": "back", "back": "front"}
 _PLACE_KEYS = {"rotation", "start", "end", "fraction", "masked", "aimed"}
 _COLLAR_FRACTION = 0.35
+_MOST = 1e9  # no angle or unit is larger, and TOML can write integers that no float holds
 """How far from spine3 to the shoulder a collar lies that a file does not have."""
 
 
@@ -167,7 +167,7 @@ class _Form:
         return count
 
     def number(self, key: str, value: object) -> float:
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < _MOST:
             self.fail(key, f"a number, found {value!r}")
         return float(value)
 

@@ -86,6 +86,7 @@ def test_any_names_and_numbers_survive_writing(names: list[str], dip: float, uni
         ({"unit_m": 0}, "unit_m: metres per unit of the file, more than 0"),
         ({"unit_m": float("inf")}, "unit_m: a number"),
         ({"unit_m": True}, "unit_m: a number"),
+        ({"unit_m": 10**400}, "unit_m: a number"),
         ({"licence": 4}, "licence: a text"),
         ({"added_frames": -1}, "added_frames: a whole number"),
         ({"joints": {}}, "joints.names: a list"),

@@ -103,7 +103,8 @@ def _number(data: bytes, others: Sequence[bytes], source: random.Random) -> byte
     if found is None:
         return data
     digits = b"%d" % source.choice((0, -1, 1, 7, 255, 256, 65536, 2**31 - 1, 2**63, 10**30, source.getrandbits(20)))
-    return data[: found.start()] + source.choice((digits, digits + b".5", b"1e308", b"nan")) + data[found.end() :]
+    odd = source.choice((digits, digits + b".5", b"1e308", b"nan", b"9" * 400))
+    return data[: found.start()] + odd + data[found.end() :]
 
 
 def _lines(data: bytes, others: Sequence[bytes], source: random.Random) -> bytes:

@@ -16,6 +16,8 @@ from motionunion.formats.asf import read_asf
 from motionunion.formats.bvh import joint_names, read_bvh
 from motionunion.formats.npy import read_npy
 from motionunion.formats.npz import list_members, member_heads, read_npz
+from motionunion.joint_maps import read_joint_map
+from motionunion.sources import SOURCES, ReadOptions
 from motionunion.sources.humanml3d_index import read_index
 
 SEEDS = Path(__file__).with_name("seeds")
@@ -81,6 +83,16 @@ def _index(path: Path) -> int:
     return len(read_index(path).rows)
 
 
+def _source(name: str) -> Callable[[Path], int]:
+    """The reader of one annotation file of a data set."""
+
+    def read(path: Path) -> int:
+        ref = ClipRef(source=name, key=path.stem, uid=f"{name}/{path.stem}", path=path, root=path.parent)
+        return sum(len(caption.text) for caption in SOURCES[name].read(ref, ReadOptions()).captions)
+
+    return read
+
+
 TARGETS: dict[str, Target] = {
     target.name: target
     for target in (
@@ -94,5 +106,8 @@ TARGETS: dict[str, Target] = {
         Target("caption_csv", ".csv", _table),
         Target("caption_jsonl", ".jsonl", _table),
         Target("humanml3d_index", ".csv", _index),
+        Target("babel", ".json", _source("babel")),
+        Target("skeleton_map", ".toml", lambda path: len(read_joint_map(path).places)),
+        Target("amass_annotations", ".json", _source("amass_annotations")),
     )
 }

@@ -3,8 +3,9 @@
 Shapes: T frames of the motion at the representation's rate, R rows. Metres, +Y up.
 
 Most representations forget where a motion starts and which way it faces first, and mean to. So the decoded motion is laid over
-the original by one turn about the vertical and one shift, the best in the sense of least squares, and what differs then is the
-error; turn and shift are told apart from it.
+the original by one turn about the vertical and one shift, and what differs then is the error; turn and shift are told apart from
+it. The turn is the mean one of the root's rotations, where both motions have any, else the best for joints in the sense of least
+squares, which other bones can mislead by a degree or two.
 """
 
 from __future__ import annotations
@@ -61,7 +62,11 @@ def measure(motion: Motion, features: FloatArray, representation: Representation
     rows = min(decoded.frames, motion.frames)
     there = np.asarray(motion.joints_T22x3[:rows], dtype=np.float64)
     back = np.asarray(decoded.joints_T22x3[:rows], dtype=np.float64)
-    angle, laid = _laid_over(back, there)
+    if decoded.quats_T22x4 is not None and motion.quats_T22x4 is not None:
+        angle = _turn_of_roots(decoded.quats_T22x4[:rows, 0], motion.quats_T22x4[:rows, 0])
+    else:
+        angle = _turn_of_joints(back, there)
+    laid = rotation.rotate(_yaw(angle), back - back.mean(axis=(0, 1))) + there.mean(axis=(0, 1))
     apart = np.linalg.norm(laid - there, axis=-1)
     posture = np.linalg.norm((laid - laid[:, :1]) - (there - there[:, :1]), axis=-1)
     return RoundTrip(
@@ -78,14 +83,21 @@ def measure(motion: Motion, features: FloatArray, representation: Representation
     )
 
 
-def _laid_over(moved: Array, still: Array) -> tuple[float, Array]:
-    """The yaw that turns `moved` (R, 22, 3) onto `still`, and `moved` turned by it and shifted."""
+def _turn_of_joints(moved: Array, still: Array) -> float:
+    """The yaw in radians that turns `moved` (R, 22, 3) onto `still` best."""
     a, b = moved - moved.mean(axis=(0, 1)), still - still.mean(axis=(0, 1))
     # A yaw by t takes (x, z) to (x cos t + z sin t, z cos t - x sin t); the best t maximises the sum of products with `still`.
     along = (a[..., 0] * b[..., 0] + a[..., 2] * b[..., 2]).sum()
     across = (a[..., 2] * b[..., 0] - a[..., 0] * b[..., 2]).sum()
-    angle = float(np.arctan2(across, along))
-    return angle, rotation.rotate(_yaw(angle), a) + still.mean(axis=(0, 1))
+    return float(np.arctan2(across, along))
+
+
+def _turn_of_roots(moved: FloatArray, still: FloatArray) -> float:
+    """The mean yaw in radians by which rotations (R, 4) have to be turned from `moved` to `still`."""
+    apart = rotation.multiply(still, rotation.conjugate(moved))
+    # Twice the angle, so that a quaternion and its negative count alike.
+    twice = (apart[:, 0] + 1j * apart[:, 2]) ** 2
+    return float(np.angle(twice.sum()))
 
 
 def _yaw(angle_rad: float) -> Array:

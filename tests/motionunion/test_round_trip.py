@@ -103,3 +103,15 @@ def test_tracks_that_the_features_do_not_hold_are_named_and_empty_ones_are_not()
     assert "hands" not in most
     assert "jaw" not in most
     assert most["gender"] == "female"
+
+
+def test_other_bones_do_not_count_as_a_turn_of_the_root() -> None:
+    offsets = TEMPLATE.offsets_22x3 * np.linspace(0.5, 1.5, 22)[:, None]  # one side long, the other short
+    motion = moving(Fraction(30))
+    quats, root, _ = motion.pose()
+    odd = posed(Fraction(30), root, quats, offsets)
+    trip = measure(odd, features_of(odd, "smpl22@30"), registry.get("smpl22@30"))
+    assert trip.rotations_max_deg is not None
+    assert trip.rotations_max_deg < 1e-3
+    assert abs(trip.turned_deg) < 1e-3
+    assert trip.bones_max_m > 0.05

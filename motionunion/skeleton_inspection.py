@@ -165,6 +165,10 @@ def _propose(path: Path, bvh: Bvh, sites: dict[str, FloatArray], skeleton_id: st
     longest = float(np.linalg.norm(bvh.skeleton.offsets_J3[1:], axis=1).max(initial=0.0))
     if longest == 0:
         raise ClipError("all joints are at one place", reason="no_human_body")
+    plain = plain_names(bvh.skeleton.names)
+    twice = next((name for name in plain if plain.count(name) > 1), None)
+    if twice is not None:
+        raise ClipError(f"two joints are called {twice!r}, so that no map could name them", reason="same_names")
     skeleton, quats, root = from_travelling_joint(bvh, _LONGEST_BONE_M / longest, path)
     limbs = find_limbs(skeleton)
     first = pose_file(skeleton, quats[:_FIRST], root[:_FIRST])[1]
@@ -175,7 +179,7 @@ def _propose(path: Path, bvh: Bvh, sites: dict[str, FloatArray], skeleton_id: st
     moving = Moving(skeleton, world, joints, _turning(quats), plain_sites)
     sides = tell_sides(moving, limbs)
     places, ends = propose_places(moving, sides.limbs)
-    names = (*plain_names(bvh.skeleton.names), *ends)
+    names = (*plain, *ends)
     moving = _with_ends(moving, ends)
     bare = JointMap(skeleton_id=skeleton_id, title="", names=(names,), places=places, axes={})
     measured = np.einsum("kj,tjc->tkc", bare.position_weights(moving.skeleton.names), moving.joints_TJ3)

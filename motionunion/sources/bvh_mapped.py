@@ -40,11 +40,10 @@ class BvhMapped:
     suffixes: tuple[str, ...] = (".bvh",)
 
     def recognise(self, folder: Folder) -> Claim | None:
-        """Claim the BVH files whose skeleton a map describes, and the maps that lie there."""
+        """Claim the BVH files whose skeleton a map describes, and the maps that lie in this folder."""
         beside = _maps_beside(folder.path, folder.top)
-        maps = {joint_map: path for path, joint_map in beside.items()}
-        wanted = (*folder.skeletons, *maps)
-        files: set[Path] = set()
+        wanted = (*folder.skeletons, *beside.values())
+        files = {path for path in beside if path.parent == folder.path}
         used: dict[JointMap, None] = {}
         for file in folder.with_suffix(".bvh") if wanted else ():
             names = joint_names(folder.head(file)) or joint_names(folder.head(file, _LONGEST_HIERARCHY))
@@ -52,8 +51,6 @@ class BvhMapped:
             if joint_map is not None:
                 used[joint_map] = None
                 files.add(folder.path / file)
-                if joint_map in maps:
-                    files.add(maps[joint_map])
         return Claim(self.name, folder.top, tuple(sorted(files)), skeletons=tuple(used)) if files else None
 
     def discover(self, claim: Claim) -> Iterator[ClipRef]:
@@ -121,7 +118,10 @@ def _of(names: tuple[str, ...], maps: Iterable[JointMap]) -> JointMap | None:
 def _skeleton_id(path: Path, claim: Claim) -> str:
     with path.open("rb") as file:
         names = joint_names(file.read(_LONGEST_HIERARCHY))
-    joint_map = None if names is None else _of(names, (*claim.skeletons, *JOINT_MAPS.values()))
+    files = {_read_map(one, one.stat().st_mtime_ns).digest for one in claim.files if one.suffix == ".toml"}
+    given = [joint_map for joint_map in claim.skeletons if joint_map.digest not in files]
+    beside = _maps_beside(path.parent, claim.root).values()
+    joint_map = None if names is None else _of(names, (*given, *beside, *JOINT_MAPS.values()))
     return "unknown" if joint_map is None else joint_map.skeleton_id
 
 

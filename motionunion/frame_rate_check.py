@@ -80,8 +80,9 @@ def free_fall_rate(joints_T22x3: FloatArray) -> RateEstimate | None:
     """
     joints = np.asarray(joints_T22x3, dtype=np.float64)
     centre = joints[..., 1] @ centre_of_mass_weights()
-    feet = np.stack([joint(joints, name)[:, 1] for name in _FEET], axis=-1)
-    lifted = (feet - np.percentile(feet, 5, axis=0)).min(axis=-1)
+    feet = np.stack([joint(joints, name)[:, 1] for name in _FEET])
+    usual = np.sort(feet, axis=-1)[:, len(joints) // 20, None]
+    lifted = (feet - usual).min(axis=0)
     airborne = lifted > _OFF_THE_GROUND * leg_length(joints)
     jumps = [
         found

@@ -122,8 +122,9 @@ def facing(joints_T22x3: npt.ArrayLike, up: str = "y") -> FloatArray:
     """
     joints = np.asarray(joints_T22x3, dtype=np.float64)
     leftwards = _between(joints, "right_hip", "left_hip") + _between(joints, "right_shoulder", "left_shoulder")
-    front = np.cross(leftwards, AXES[up])
-    length = np.linalg.norm(front, axis=-1, keepdims=True)
+    (x, y, z), (up_x, up_y, up_z) = leftwards.T, AXES[up]
+    front = np.stack([y * up_z - z * up_y, z * up_x - x * up_z, x * up_y - y * up_x], axis=-1)  # leftwards x up
+    length = np.sqrt(np.einsum("tc,tc->t", front, front))[:, None]
     known = length[:, 0] > 1e-9 * max(leg_length(joints), 1e-300)
     if not known.any():
         raise ValueError("facing: hips and shoulders have no direction in any frame")
@@ -197,13 +198,14 @@ def _between(joints: FloatArray, start: str, end: str) -> FloatArray:
 
 def _length(joints: FloatArray, start: str, end: str) -> float:
     """Median length of a bone, over some hundred frames spread over the clip: more of them would not change it."""
-    some = joints[:: max(1, len(joints) // 128)]
-    return float(np.median(np.linalg.norm(_between(some, start, end), axis=-1)))
+    bones = _between(joints[:: max(1, len(joints) // 128)], start, end)
+    squares = np.sort(np.einsum("tc,tc->t", bones, bones))
+    return float(np.sqrt(squares[len(squares) // 2]))
 
 
 def direction(vectors_T3: FloatArray) -> FloatArray:
     """Directions of vectors; a vector without length has none, and stays zero."""
-    length = np.linalg.norm(vectors_T3, axis=-1, keepdims=True)
+    length = np.sqrt(np.einsum("tc,tc->t", vectors_T3, vectors_T3))[:, None]
     directions: FloatArray = vectors_T3 / np.where(length > 0, length, 1.0)
     return directions
 

@@ -54,7 +54,7 @@ def read_joint_map(path: Path) -> JointMap:
         raise ConfigError(f"{path}: not UTF-8 text: save the map as UTF-8") from error
     try:
         form = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # ValueError: no TOML, or a number of thousands of digits
         raise ConfigError(f"{path}: not TOML ({error})") from error
     return parse_joint_map(form, path.name.removesuffix(".toml").removesuffix(".skeleton"), str(path))
 

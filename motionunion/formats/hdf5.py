@@ -138,5 +138,8 @@ def _opened(path: Path) -> Iterator[h5py.File]:
             f"cannot be opened as HDF5 ({error}): most likely it was cut short while it was copied",
             reason="truncated",
         ) from error
-    with file:
-        yield file
+    try:
+        with file:
+            yield file
+    except (KeyError, OSError, RuntimeError, TypeError, ValueError) as error:  # h5py has all of these for damaged bytes
+        raise SourceFormatError(path, f"cannot be read as HDF5 ({error})", reason="corrupt") from error

@@ -104,7 +104,7 @@ def read_description(path: Path) -> ArrayDescription:
         raise SourceFormatError(path, f"cannot be read ({error.strerror or error})", reason="unreadable") from error
     except UnicodeDecodeError as error:
         raise SourceFormatError(path, "is not UTF-8 text; save it as UTF-8", reason="not_utf8") from error
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # ValueError: no TOML, or a number of thousands of digits
         raise SourceFormatError(path, f"is no TOML ({error})", reason="bad_description") from error
     return _Form(form, path).description()
 

@@ -153,7 +153,7 @@ def stated_rate(ref: ClipRef, joints: Array) -> tuple[Fraction, Path]:
         )
     try:
         said = tomllib.loads(read_text(path)).get("fps")
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # ValueError: no TOML, or a number of thousands of digits
         raise SourceFormatError(path, f"is no TOML ({error})", reason="bad_description") from error
     if isinstance(said, bool) or not isinstance(said, int | float) or not 0 < said <= FASTEST_HZ:
         raise SourceFormatError(path, f"says fps = {said!r}; frames per second are needed", reason="bad_description")

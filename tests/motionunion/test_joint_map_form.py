@@ -222,3 +222,10 @@ def test_everything_that_changes_values_changes_the_digest() -> None:
     }
     assert len(digests) == 10
     assert parsed(title="Another title").digest == parsed().digest
+
+
+@pytest.mark.parametrize("text", ["title = ", "unit_m = " + "9" * 5000, "joints = " + "[" * 5000])
+def test_a_file_that_is_no_toml_is_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "mine.toml").write_text(text)
+    with pytest.raises(ConfigError, match="not TOML"):
+        read_joint_map(tmp_path / "mine.toml")

@@ -77,3 +77,18 @@ def test_what_is_no_hdf5_or_half_of_one_is_refused(file: Path, tmp_path: Path) -
     assert reason_of(tmp_path / "gone.h5", "a") == "unreadable"
     file.write_bytes(file.read_bytes()[:1500])
     assert reason_of(file, "a/values") in {"truncated", "corrupt"}
+
+
+def test_damage_of_every_byte_of_the_structure_is_refused_or_read(file: Path) -> None:
+    """HDF5's library has errors of many kinds; none but ours may leave."""
+    whole = file.read_bytes()
+    reasons = set()
+    for place in range(8, min(len(whole), 2500), 5):
+        file.write_bytes(whole[:place] + bytes([whole[place] ^ 0x55]) + whole[place + 1 :])
+        try:
+            for name in hdf5_heads(file):
+                read_hdf5(file, name)
+            reasons.add("read")
+        except SourceFormatError as error:
+            reasons.add(error.reason)
+    assert {"read", "corrupt"} <= reasons

@@ -61,7 +61,19 @@ def test_features_are_kept_at_the_rate_that_they_are_made_for(
         assert (raw.shipped is not None) == kept
 
 
-@pytest.mark.parametrize("said", ["fps = 0", 'fps = "20"', "rate = 20", "fps = true", "fps = inf", "fps"])
+@pytest.mark.parametrize(
+    "said",
+    [
+        "fps = 0",
+        'fps = "20"',
+        "rate = 20",
+        "fps = true",
+        "fps = inf",
+        "fps",
+        "fps = " + "9" * 5000,
+        "x = " + "[" * 5000,
+    ],
+)
 def test_a_rate_that_is_none_is_refused_by_the_file_that_says_it(combat: Path, said: str) -> None:
     (combat / "frame_rate.toml").write_text(f"{said}\n")
     for error in readings("combat_motion", combat).values():

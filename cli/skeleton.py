@@ -48,6 +48,8 @@ def inspect(
     if save is not None:
         save_map(found, save, force=force)
         say(f"Saved. Read files of this skeleton with: motionunion ingest {file.parent} --skeleton {save}")
+    elif found.known is not None and not as_json:
+        say(f"This skeleton is known. Next: motionunion ingest {file.parent}")
     elif found.proposal is not None and not as_json:
         say(f"Next: motionunion skeleton inspect {file} --save my_data.toml")
 

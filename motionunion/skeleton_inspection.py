@@ -105,10 +105,11 @@ def save_map(found: Inspection, path: Path, *, force: bool = False) -> None:
     if proposal is None:
         raise ClipError(f"{found.path}: nothing to save: {found.refusal}", reason="no_human_body")
     if proposal.confidence < SURE_ENOUGH and not force:
-        doubts = "; ".join(doubt.reason for doubt in proposal.doubts)
+        gravest = min(proposal.doubts, key=lambda doubt: doubt.factor)
+        more = f" (the gravest of {len(proposal.doubts)} doubts)" if len(proposal.doubts) > 1 else ""
         raise ClipError(
-            f"{found.path}: the map is not sure (confidence {proposal.confidence:.2f}): {doubts}. Inspect another file of this "
-            "skeleton, or save it with --force and correct it by hand",
+            f"{found.path}: the map is not sure (confidence {proposal.confidence:.2f}): {gravest.reason}{more}. Inspect another "
+            "file of this skeleton, or save it with --force and correct it by hand",
             reason="unsure",
         )
     if path.exists() and not force:
@@ -205,7 +206,9 @@ def _propose(path: Path, bvh: Bvh, sites: dict[str, FloatArray], skeleton_id: st
         grounds.reasons.append(
             "the first frame is no part of the motion: the next one is elsewhere, and goes on smoothly"
         )
-    grounds.reasons += [*up.reasons, *unit_m.reasons, *rest.reasons]
+    doubted = " ".join(doubt.reason for doubt in grounds.doubts)
+    measured_so = (*up.reasons, *unit_m.reasons, *rest.reasons)
+    grounds.reasons += [reason for reason in measured_so if reason not in doubted]
     confidence = float(np.prod([doubt.factor for doubt in grounds.doubts]))
     return Proposal(
         joint_map=joint_map,

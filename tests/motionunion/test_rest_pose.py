@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import numpy.typing as npt
 import pytest
 
 from motionunion import rotation
+from motionunion.body import TEMPLATE
 from motionunion.errors import ClipError
+from motionunion.joint_map import Place
 from motionunion.joint_maps import JOINT_MAPS, skeleton_id_of
 from motionunion.kinematics import forward_kinematics, global_rotations, pose
 from motionunion.rest_pose import align, largest_error_m, pose_file, rest_rotations
@@ -306,3 +310,68 @@ def test_joints_below_hip_joints_that_turn_have_their_median_place() -> None:
     np.testing.assert_array_equal(turned.offsets_22x3[knees], plain.offsets_22x3[knees])
     rest = rotation.rotate(rotation.from_rotvec([0.0, 0.0, 0.2]), plain.offsets_22x3[hips])
     np.testing.assert_allclose(turned.offsets_22x3[hips], rest, atol=1e-9)
+
+
+def test_a_further_turn_of_the_map_is_a_further_turn_of_the_rest_pose() -> None:
+    known = JOINT_MAPS["lafan1"]
+    turned = replace(known, turns={"Head": (0.0, 30.0, 0.0), "LeftForeArm": (40.0, 0.0, 0.0)})
+    plain, other = rest_rotations(LAFAN1, known), rest_rotations(LAFAN1, turned)
+    changed = rotation.to_rotvec(rotation.multiply(other, rotation.conjugate(plain)))
+    expected = np.zeros((22, 3))
+    expected[LAFAN1.index("Head")] = [0, np.deg2rad(30), 0]
+    expected[LAFAN1.index("LeftForeArm")] = [np.deg2rad(40), 0, 0]  # about its own bone, so it stays straight
+    np.testing.assert_allclose(changed, expected, atol=1e-12)
+
+
+def test_twist_joints_within_a_limb_turn_with_it() -> None:
+    """The same body with a joint half-way down each upper arm, drawn with arms hanging at zero rotation."""
+    text = []
+    for name, parent, offset in zip(LAFAN1.names, LAFAN1.parents, LAFAN1.offsets_J3, strict=True):
+        above = LAFAN1.names[parent] if parent >= 0 else "-"
+        if name.endswith("ForeArm"):
+            text.append(f"{name}Twist {above} {' '.join(map(str, offset / 2))}")
+            above, offset = f"{name}Twist", offset / 2
+        text.append(f"{name} {above} {' '.join(map(str, offset))}")
+    twisted = tree("\n".join(text))
+    known = JOINT_MAPS["lafan1"]
+    assert known.axes is not None
+    axes = dict(known.axes) | {"LeftForeArmTwist": "left back", "RightForeArmTwist": "right back"}
+    joint_map = replace(known, names=(twisted.names,), axes=axes)
+    quats = shaken(20, len(twisted.names), 1.0, seed=11)
+    for k, name in enumerate(twisted.names):
+        if name.endswith("Twist"):
+            quats[:, k] = rotation.from_rotvec(np.random.default_rng(k).uniform(-1, 1, (20, 1)) * [1.0, 0, 0])
+    aligned = align(twisted, joint_map, *pose_file(twisted, quats, np.zeros((20, 3))))
+    error = largest_error_m(
+        rotation.to_rotvec(aligned.quats_T22x4), aligned.offsets_22x3, aligned.joints_T22x3, joint_map.joint_mask
+    )
+    assert error < 1e-9
+    rest = forward_kinematics(
+        np.zeros((1, 3)), np.tile([1.0, 0, 0, 0], (1, 22, 1)), aligned.offsets_22x3, SMPL22_PARENTS
+    )[0]
+    arm = joint(rest, "left_wrist") - joint(rest, "left_shoulder")
+    np.testing.assert_allclose(arm / np.linalg.norm(arm), [1, 0, 0], atol=1e-9)
+
+
+def test_a_foot_without_toes_goes_on_as_the_template_s(skeleton_id: str) -> None:
+    joint_map = JOINT_MAPS[skeleton_id]
+    ankles = {side: joint_map.places[SMPL22_NAMES.index(f"{side}_ankle")].rotation for side in ("left", "right")}
+    places = list(joint_map.places)
+    for side, ankle in ankles.items():
+        places[SMPL22_NAMES.index(f"{side}_foot")] = Place(ankle, ankle, ankle, masked=True, beyond=True)
+    skeleton = BODIES[skeleton_id]
+    quats = shaken(10, len(skeleton.names), 0.2, seed=12)
+    aligned = align(skeleton, replace(joint_map, places=tuple(places)), *pose_file(skeleton, quats, np.zeros((10, 3))))
+    posed = forward_kinematics(aligned.root_T3, aligned.quats_T22x4, aligned.offsets_22x3, SMPL22_PARENTS)
+    for side in ("left", "right"):
+        foot, ankle = (SMPL22_NAMES.index(f"{side}_{name}") for name in ("foot", "ankle"))
+        scale = np.linalg.norm(aligned.offsets_22x3[ankle]) / np.linalg.norm(TEMPLATE.offsets_22x3[ankle])
+        np.testing.assert_allclose(aligned.offsets_22x3[foot], TEMPLATE.offsets_22x3[foot] * scale)
+        np.testing.assert_allclose(aligned.joints_T22x3[:, foot] - aligned.joints_T22x3[:, ankle],
+                                   posed[:, foot] - posed[:, ankle], atol=1e-9)  # fmt: skip
+
+
+def test_a_map_of_positions_alone_turns_nothing() -> None:
+    with pytest.raises(ClipError, match="does not say how its joints are turned") as error:
+        rest_rotations(LAFAN1, replace(JOINT_MAPS["lafan1"], axes=None))
+    assert error.value.reason == "unknown_rest_pose"

@@ -8,6 +8,7 @@ Shapes: T frames, J joints of the source.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -152,7 +153,7 @@ def _judge(
 ) -> dict[str, Any]:
     """Flags and labels that follow from the motion itself. Raises `ClipError` for what cannot be a person's."""
     joints, fps = joints_T22x3[valid[0] : valid[1]], float(raw.fps)
-    found = implausibilities(joints, offsets, fps)
+    found = implausibilities(joints, offsets, fps, mask)
     if found and raw.shipped is None:
         reason, problem = next(iter(found.items()))
         raise ClipError(f"{raw.ref.path}: {problem}", reason=reason)
@@ -223,8 +224,19 @@ def _provenance(raw: RawClip, frame: WorldFrame) -> dict[str, str]:
 def _named_digest(inputs: tuple[Path, ...], root: Path) -> tuple[str, str]:
     """Name of the main file below the root, and the digest of all: the file's own, or that of `digest  name` lines."""
     names = [path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name for path in inputs]
-    digests = [sha256_file(path) for path in inputs]
+    digests = [_file_digest(path, *_state(path)) for path in inputs]
     if len(digests) == 1:
         return names[0], digests[0]
     lines = "".join(f"{digest}  {name}\n" for digest, name in zip(digests, names, strict=True))
     return names[0], sha256_hex(lines.encode())
+
+
+@lru_cache(maxsize=256)
+def _file_digest(path: Path, _size: int, _changed_ns: int) -> str:
+    """Digest of a file, computed once while it stays as it is: one file may hold thousands of motions."""
+    return sha256_file(path)
+
+
+def _state(path: Path) -> tuple[int, int]:
+    status = path.stat()
+    return status.st_size, status.st_mtime_ns

@@ -177,7 +177,11 @@ def _key(path: Path, file: Path, description: ArrayDescription, *, alone: bool) 
 
 
 def _in_file(file: Path, key: str, description: ArrayDescription) -> Iterator[_Place]:
-    """The motions of one file, from its heads alone (JSON has none, and is read)."""
+    """The motions of one file: told by its heads alone, and where there can be one only, not even by these."""
+    named = file.suffix.lower() == ".npy" or (description.array is not None and "*" not in description.array)
+    if named and "people" not in description.order:
+        yield _Place(key, file, description.array, None)
+        return
     shapes = _shapes(file, file.stat().st_mtime_ns, description.array)
     several = description.array is not None and "*" in description.array
     for array, shape in shapes.items():

@@ -13,6 +13,7 @@ import numpy.typing as npt
 AXES = "XYZ"
 
 _SMALL_ANGLE = 1e-4  # below this the series is exact to float64; above it the quotient is
+_BLOCK = 4096  # rotations whose intermediate numbers stay in a core's own cache
 
 
 def _float64(values: npt.ArrayLike) -> npt.NDArray[np.float64]:
@@ -63,14 +64,24 @@ def rotate(quats: npt.ArrayLike, vectors: npt.ArrayLike) -> npt.NDArray[np.float
 def from_rotvec(rotvecs: npt.ArrayLike) -> npt.NDArray[np.float64]:
     """Quaternions (..., 4) of rotation vectors (..., 3) in radians; exact near zero."""
     vectors = _float64(rotvecs)
-    angle = np.sqrt(np.einsum("...i,...i->...", vectors, vectors))
+    flat = vectors.reshape(-1, 3)
+    quats = np.empty((len(flat), 4))
+    for start in range(0, len(flat), _BLOCK):
+        _quats_of(flat[start : start + _BLOCK], quats[start : start + _BLOCK])
+    return quats.reshape(*vectors.shape[:-1], 4)
+
+
+def _quats_of(vectors_N3: npt.NDArray[np.float64], quats_N4: npt.NDArray[np.float64]) -> None:
+    angle = np.sqrt(np.einsum("ni,ni->n", vectors_N3, vectors_N3))
+    half = angle / 2
     small = angle < _SMALL_ANGLE
-    safe = np.where(small, 1.0, angle)
-    scale = np.where(small, 0.5 - angle**2 / 48.0, np.sin(safe / 2) / safe)
-    quats = np.empty((*vectors.shape[:-1], 4))
-    quats[..., 0] = np.cos(angle / 2)
-    quats[..., 1:] = vectors * scale[..., None]
-    return quats
+    if small.any():
+        safe = np.where(small, 1.0, angle)
+        scale = np.where(small, 0.5 - angle**2 / 48.0, np.sin(safe / 2) / safe)
+    else:
+        scale = np.sin(half) / angle
+    quats_N4[:, 0] = np.cos(half)
+    np.multiply(vectors_N3, scale[:, None], out=quats_N4[:, 1:])
 
 
 def to_rotvec(quats: npt.ArrayLike) -> npt.NDArray[np.float64]:

@@ -151,3 +151,13 @@ def test_shortest_arc_between_opposite_directions_is_a_half_turn() -> None:
 
 def test_shortest_arc_of_a_zero_vector_cannot_pass_unseen() -> None:
     assert np.isnan(rotation.shortest_arc([0.0, 0, 0], [1.0, 0, 0])).all()
+
+
+@pytest.mark.parametrize("count", [0, 1, 4095, 4096, 4097, 9000])
+def test_long_tracks_are_turned_into_quaternions_as_short_ones_are(count: int) -> None:
+    rotvecs = np.random.default_rng(count).normal(0, 1, (count, 3))
+    rotvecs[::5] = 0
+    quats = rotation.from_rotvec(rotvecs)
+    assert quats.shape == (count, 4)
+    one_by_one = [rotation.from_rotvec(rotvec) for rotvec in rotvecs]
+    np.testing.assert_array_equal(quats, np.reshape(one_by_one, (count, 4)))

@@ -248,7 +248,7 @@ def _recordings(states: tuple[tuple[Path, int], ...]) -> dict[str, dict[str, str
                     if row.get(split):
                         about[row[split].strip()]["split"] = split
                 continue
-            known = about[row["recording_name"].strip()]
+            known = about[(row["recording_name"] or "").strip()]  # None where a line ends before its column
             if row.get("scene_name"):
                 known["scene"] = row["scene_name"].strip()
             for index in ("0", "1"):

@@ -93,12 +93,7 @@ class JointArrays:
             read_description(ref.path)
             raise SourceFormatError(ref.path, "changed while it was read", reason="bad_description")
         path, description = _description_of(ref)
-        # How the listing addressed the file is told by the key, so that the other files need not be listed again.
-        keys = (_key(path, ref.path, description, alone=alone) for alone in (True, False))
-        key = next((key for key in keys if ref.key == key or ref.key.startswith(f"{key}#")), ref.key)
-        place = next((place for place in _in_file(ref.path, key, description) if place.key == ref.key), None)
-        if place is None:
-            raise SourceFormatError(ref.path, f"no longer holds {ref.key}", reason="missing_array")
+        place = _place_of(ref, path, description)
         values = _values(place.path, place.array)
         joints = _ordered(values, description, place)
         recording = ref.key.partition("#P")[0] if place.person is not None else ref.key
@@ -176,14 +171,32 @@ def _key(path: Path, file: Path, description: ArrayDescription, *, alone: bool) 
     return f"{description.name}/{(relative.with_suffix('') if alone else relative).as_posix()}"
 
 
+def _place_of(ref: ClipRef, path: Path, description: ArrayDescription) -> _Place:
+    """What a key addresses, told by the key alone: a file may hold many thousands of motions."""
+    stems = (_key(path, ref.path, description, alone=alone) for alone in (False, True))
+    stem = next((stem for stem in stems if ref.key == stem or ref.key.startswith(f"{stem}#")), None)
+    if stem is None:
+        raise SourceFormatError(ref.path, f"is not what {ref.key} was", reason="missing_array")
+    array, person = ref.key[len(stem) + 1 :], None
+    if "people" in description.order:
+        array, _, number = array.rpartition("P")
+        array, person = array.removesuffix("#"), int(number) - 1 if number.isdecimal() else None
+    return _Place(ref.key, ref.path, array if _several(description) else description.array, person)
+
+
+def _several(description: ArrayDescription) -> bool:
+    """Whether a file may hold several motions, which are told apart by the names of their arrays."""
+    return description.array is not None and "*" in description.array
+
+
 def _in_file(file: Path, key: str, description: ArrayDescription) -> Iterator[_Place]:
     """The motions of one file: told by its heads alone, and where there can be one only, not even by these."""
-    named = file.suffix.lower() == ".npy" or (description.array is not None and "*" not in description.array)
+    named = file.suffix.lower() == ".npy" or (description.array is not None and not _several(description))
     if named and "people" not in description.order:
         yield _Place(key, file, description.array, None)
         return
     shapes = _shapes(file, file.stat().st_mtime_ns, description.array)
-    several = description.array is not None and "*" in description.array
+    several = _several(description)
     for array, shape in shapes.items():
         name = f"{key}#{array}" if several else key
         people = 1
@@ -251,7 +264,9 @@ def _ordered(values: Array, description: ArrayDescription, place: _Place) -> Arr
     values = values.transpose(
         [order.index(axis) for axis in ("frames", "people", "joints", "joints_xyz", "xyz") if axis in order]
     )
-    if place.person is not None:
+    if "people" in order:
+        if place.person is None or place.person >= values.shape[1]:
+            raise SourceFormatError(file, f"has {values.shape[1]} people, and none for {place.key}", reason="bad_shape")
         values = values[:, place.person]
     if "joints_xyz" in order:
         if values.shape[1] % 3:
@@ -313,7 +328,7 @@ def _json_array(file: Path, place: str) -> Array:
         found = found[key]
     try:
         return np.asarray(found, dtype=np.float64)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:  # the last: integers that no float holds
         raise SourceFormatError(file, f"{place!r} is no array of numbers ({error})", reason="bad_dtype") from error
 
 

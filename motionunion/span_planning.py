@@ -98,14 +98,29 @@ def plan_spans(store: StoreIndex, representation: Representation) -> Plan:
             "key"
         ]
     )
+    cut_names = _cut_from_amass(store, representation)
     plan = Plan([])
     for clip in clips:
+        if clip["source"] == HUMANML3D_LAYER and clip["key"] in cut_names:
+            plan.skipped.append(SkippedSpan(clip["clip_id"], clip["key"], "segment"))
+            continue
         own_segments, own_captions = segments.of(clip["clip_id"]), captions.of(clip["clip_id"])
         if own_segments:
             _plan_segments(plan, representation, clip, own_segments, own_captions, shipped_names)
         else:
             _plan_whole(plan, representation, clip, own_captions)
     return plan
+
+
+def _cut_from_amass(store: StoreIndex, representation: Representation) -> set[str]:
+    """HumanML3D's clips whose stretch of the AMASS file is in the store too, and tells more in this representation: their
+    own joints were decoded from features of another one. One motion, one span."""
+    answer = store.sql(
+        "SELECT DISTINCT h.key FROM clips h JOIN segments s ON s.name = h.key JOIN clips c ON c.clip_id = s.clip_id "
+        f"WHERE h.source = '{HUMANML3D_LAYER}' AND h.shipped IS DISTINCT FROM '{representation.id}' "
+        f"AND s.layer = '{HUMANML3D_LAYER}' AND starts_with(c.source, '{AMASS_SOURCES}') AND s.end_s <= c.seconds + 0.5"
+    )
+    return set(answer["key"])
 
 
 def _plan_whole(plan: Plan, representation: Representation, clip: Row, captions: list[Row]) -> None:

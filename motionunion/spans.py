@@ -52,8 +52,9 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class SkippedSpan:
-    """A stretch that gives no features, and why (`empty`, `too_short`, `shipped`, `no_rotations` where the clip is joints
-    alone and the representation needs more, or the reason of a `ClipError`)."""
+    """A stretch that gives no features, and why: `empty`, `too_short`; `shipped` where published features of it are taken, `segment`
+    where the AMASS file that a HumanML3D clip was cut from is; `no_rotations` where the clip is joints alone and the representation
+    needs more; or the reason of a `ClipError`."""
 
     clip_id: str
     name: str

@@ -195,6 +195,26 @@ def test_a_stretch_whose_published_features_are_here_is_not_encoded_again(
     assert plan.counts["captions_unused"] == 0
 
 
+def test_a_stretch_of_amass_is_taken_before_joints_decoded_from_published_features(
+    clip_of: MakeClip, store_of: MakeStore
+) -> None:
+    shipped = Shipped(representation=ID, features_TD=np.zeros((39, 263), dtype=np.float32))
+    made = {"source": "humanml3d", "frames": 39, "joints": True, "shipped": shipped}
+    store = store_of(
+        clip_of("long", source="amass_smplh", uid="made_up/one", frames=600, fps=Fraction(120)),
+        clip_of("000001", **made),
+        clip_of("000002", **made),
+        clip_of("M000001", **made),
+        # The second stretch goes on far past the end of its file: what was published of it is all there is.
+        said=(stretch("000001", 0, 40), stretch("000002", 90, 400)),
+    )
+    plan = plan_spans(store, registry.get("hml263@20"))
+    taken = {(span.name, span.source) for span in plan.spans}
+    assert {("000001", "amass_smplh"), ("000002", "humanml3d"), ("M000001", "humanml3d")} <= taken
+    assert ("000001", "humanml3d") not in taken
+    assert [(entry.name, entry.reason) for entry in plan.skipped] == [("000001", "segment")]
+
+
 def test_span_ids_tell_stretches_apart_and_stay_the_same(clip_of: MakeClip, store_of: MakeStore) -> None:
     said = (stretch("000001", 0, 40), stretch("000002", 0, 40), stretch("000001", 0, 40, layer="other"))
     plan = planned(store_of(clip_of(frames=100), said=said))

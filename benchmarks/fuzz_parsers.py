@@ -14,7 +14,6 @@ import multiprocessing
 import os
 import queue
 import random
-import resource
 import shutil
 import signal
 import sys
@@ -171,7 +170,10 @@ def _place(error: BaseException) -> str:
 
 
 def _work(names: Sequence[str], seed: int, seconds: float, folder: Path, findings: Path, results: Any) -> None:
-    resource.setrlimit(resource.RLIMIT_AS, (_CEILING, _CEILING))
+    if sys.platform == "linux":
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_AS, (_CEILING, _CEILING))
     tracemalloc.start()
     results.put(Fuzzer([TARGETS[name] for name in names], seed, folder, findings).run(seconds))
 

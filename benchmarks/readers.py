@@ -19,6 +19,7 @@ import importlib
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -89,14 +90,14 @@ def best_s(work: Callable[[], int], frames: int, rounds: int) -> float:
 
 def installed() -> dict[str, Callable[[Path], int]]:
     """The other readers that are here, each as a function that reads a file and counts its frames."""
-    readers = {}
+    readers: dict[str, Callable[[Path], int]] = {}
     for name, (module, read) in OTHERS.items():
         try:
             loaded = importlib.import_module(module)
         except ImportError:
             print(f"{name} is not installed: pip install {name}")
             continue
-        readers[name] = lambda path, read=read, loaded=loaded: read(loaded, path)
+        readers[name] = partial(read, loaded)
     return readers
 
 
@@ -110,7 +111,7 @@ def measure(label: str, path: Path, others: dict[str, Callable[[Path], int]]) ->
     row["motionunion"] = round(megabytes / best_s(lambda: len(read_bvh(path).values_TC), frames, ROUNDS["ours"]), 1)
     for name, read in others.items():
         try:
-            row[name] = round(megabytes / best_s(lambda read=read: read(path), frames, ROUNDS["others"]), 2)  # type: ignore[misc]
+            row[name] = round(megabytes / best_s(partial(read, path), frames, ROUNDS["others"]), 2)
         except Exception as error:  # noqa: BLE001 - another project's reader may fail in any way
             row[name] = f"fails: {type(error).__name__}"
     speeds = [row[name] for name in others if isinstance(row[name], float)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import signal
 import tracemalloc
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,6 +15,8 @@ from benchmarks import fuzz_parsers
 from benchmarks.fuzz.mutation import MOST_BYTES
 from benchmarks.fuzz.targets import TARGETS, Target
 from benchmarks.fuzz_parsers import Fuzzer, fuzz
+
+pytestmark = pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="this system has no timers of processor time")
 
 
 @pytest.fixture

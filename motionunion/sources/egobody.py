@@ -14,7 +14,8 @@ components each, which need the body model to be understood and are left out. `s
 The parameters are in the colour camera of the first Kinect, which looks down at the people: no axis points up. The
 calibration turns them into the room (+Y up, metres), one frame for both people; without it a recording is refused.
 30 fps (sanweiliti/EgoBody#6). Frames without a fit are missing, so a recording may be several clips, one for each stretch
-without a gap: then keys end in `#` and the number of the first frame.
+without a gap: then keys end in `#` and the number of the first frame, which is a label of every clip; frames of one number
+are one moment of both people.
 """
 
 from __future__ import annotations
@@ -44,6 +45,7 @@ from motionunion.formats.npy import Array
 from motionunion.formats.plain_pickle import read_plain_pickle
 from motionunion.sources.base import Claim, Folder, ReadOptions
 from motionunion.sources.smpl_parameters import Body, Pose, fitted_shape, parted_pose, shaped, smpl_clip
+from motionunion.sources.two_people import ONE_OF_TWO
 
 _BODY = re.compile(r"body_idx_\d+")
 _FRAME = re.compile(r"frame_(\d+)")
@@ -121,6 +123,9 @@ class EgoBody:
         quats = np.array(raw.quats_TJ4)
         quats[:, 0] = rotation.multiply(turn, quats[:, 0])
         labels = {"recording": recording, "person": body_index, "scene": world.stem}
+        labels["first_frame"] = ref.path.parent.name.removeprefix("frame_")
+        if body_index in ("0", "1"):
+            labels["partner"] = f"{ref.key.partition('body_idx_')[0]}body_idx_{1 - int(body_index)}"
         role = re.fullmatch(r"smplx?_(interactee|camera_wearer)(_\w+)?", person.resolve().parents[1].name)
         if role:
             labels["role"] = role[1]
@@ -131,7 +136,7 @@ class EgoBody:
             group=f"{self.name}/{recording}".lower(),
             official_split=about.get("split"),
             labels=labels,
-            flags=flags,
+            flags=(ONE_OF_TWO, *flags),
             inputs=(*paths, world),
         )
 

@@ -72,6 +72,14 @@ def test_people_of_one_recording_share_a_group_a_side_and_a_scene(tree: Path) ->
     assert {raw.labels["scene"] for raw in raws} == {"seminar_g110"}
 
 
+def test_each_knows_its_partner_and_when_it_begins(tree: Path) -> None:
+    raws = [read(ref) for ref in refs_of(tree)]
+    assert [raw.labels["first_frame"] for raw in raws] == ["01888", "01888", "01903"]
+    person, partner = KEYS[0], KEYS[1].partition("#")[0]
+    assert [raw.labels["partner"] for raw in raws] == [partner, person, person]
+    assert all("one_of_two" in raw.flags for raw in raws)
+
+
 def test_the_person_alone_gives_the_same_refs_and_the_same_place(tree: Path) -> None:
     whole = refs_of(tree)[0]
     (alone,) = refs_of(tree / "smplx_interactee_val" / RECORDING / "body_idx_0")
@@ -83,7 +91,7 @@ def test_shape_is_the_median_of_the_frames(tree: Path) -> None:
     raw = read(refs_of(tree)[0])
     assert raw.betas is not None
     np.testing.assert_allclose(raw.betas, np.full(10, 0.1 + 1e-4 * 14.5), atol=1e-7)
-    assert raw.flags == ("shape_varies",)
+    assert raw.flags == ("one_of_two", "shape_varies")
 
 
 def test_jaw_eyes_and_expression_go_along_and_components_of_hands_do_not(tree: Path) -> None:

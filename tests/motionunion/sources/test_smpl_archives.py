@@ -7,12 +7,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from motionunion.engines.serial import Serial
 from motionunion.ingest.run import ingest
 
 SETS = ("aistpp", "behave", "egobody", "grab", "humman", "motionhub")
 
 
+@pytest.mark.slow
 def test_archives_of_all_sets_give_what_their_folders_give(
     tmp_path: Path, write_tree: Callable[[str, Path], Any]
 ) -> None:

@@ -163,6 +163,7 @@ def _list_claim(claim: Claim, options: ReadOptions) -> list[Listed]:
     config = f"{reader.name}/{reader.version} {reading_config(options)}{skeletons_config(claim.skeletons)}"
     own, shared = _owned(claim, refs)
     states = {path: _state(path) for path in {*claim.files, *claim.sidecars, *(ref.path for ref in refs)}}
+    sharing = Counter(ref.path for ref in refs)  # a file of many motions is not read as a whole for each of them
     around = sorted(states[path] for path in shared)
     around_stamp = sha256_hex(canonical_json(around))
     listing = []
@@ -171,7 +172,7 @@ def _list_claim(claim: Claim, options: ReadOptions) -> list[Listed]:
         listing.append(
             Listed(
                 ref=ref,
-                size=sum(size for _, size, _ in found),
+                size=sum(states[path][1] // max(sharing[path], 1) for path in files),
                 mtime_ns=max((changed for _, _, changed in found), default=0),
                 stamp=sha256_hex(canonical_json([found, around_stamp]))[:32],
                 config=config,

@@ -20,40 +20,41 @@ are one moment of both people.
 
 from __future__ import annotations
 
-import csv
-import io
 import itertools
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from manifests import source_manifest
 from motionunion import rotation
-from motionunion.captions import read_text
-from motionunion.clip import SPLITS, ClipRef, RawClip
-from motionunion.errors import ClipError, SourceFormatError
-from motionunion.formats.json_text import read_json
+from motionunion.clip import ClipRef, RawClip
+from motionunion.errors import SourceFormatError
 from motionunion.formats.npy import Array
 from motionunion.formats.plain_pickle import read_plain_pickle
 from motionunion.sources.base import Claim, Folder, ReadOptions
+from motionunion.sources.egobody_room import (
+    TABLES,
+    calibration_of,
+    calibrations_in,
+    home_of,
+    is_table,
+    recordings,
+    turn_and_shift,
+)
 from motionunion.sources.smpl_parameters import Body, Pose, fitted_shape, parted_pose, shaped, smpl_clip
 from motionunion.sources.two_people import ONE_OF_TWO
 
 _BODY = re.compile(r"body_idx_\d+")
 _FRAME = re.compile(r"frame_(\d+)")
 _FIT = "000.pkl"
-_TABLES = ("data_splits.csv", "data_info_release.csv")
 _NEEDED = ("global_orient", "body_pose", "transl")
 _PARTS = {"jaw": ("jaw_pose", 3), "expression": ("expression", 10), "eyes": ("eyes", 6)}
-_RIGID = 1e-3
 
 
 class EgoBody:
@@ -65,10 +66,10 @@ class EgoBody:
 
     def recognise(self, folder: Folder) -> Claim | None:
         """Claim the fits of one person, and at the top of the set its tables and the calibrations of the camera."""
-        files = [folder.path / name for name in _TABLES if name in folder.names and _is_table(folder.head(name, 4096))]
+        files = [folder.path / name for name in TABLES if name in folder.names and is_table(folder.head(name, 4096))]
         calibrations = folder.below("calibrations")
         if calibrations is not None:
-            files += _to_world(calibrations)
+            files += calibrations_in(calibrations)
         if _BODY.fullmatch(folder.path.name):
             files += _fits(folder)
         return Claim(self.name, folder.top, tuple(sorted(files))) if files else None
@@ -106,8 +107,8 @@ class EgoBody:
         frames = [read_plain_pickle(path) for path in paths]
         arrays = _stacked(frames, paths)
         person = ref.path.parents[2]
-        recording, home = person.resolve().parent.name, _home(person)
-        about = _recordings(_states(home)).get(recording, {})
+        recording, home = person.resolve().parent.name, home_of(person)
+        about = recordings(home).get(recording, {})
         body_index = person.name.removeprefix("body_idx_")
         gender = _gender(frames[0]) or about.get(f"gender_{body_index}")
         betas, flags = fitted_shape(arrays, ref.path)
@@ -118,8 +119,8 @@ class EgoBody:
         raw = smpl_clip(ref, pose, trans, body, Fraction(manifest["fps"]), options, up=str(manifest["up"]))
         assert raw.quats_TJ4 is not None
         assert raw.root_T3 is not None
-        world = _calibration(home, recording, about.get("scene"), ref.path)
-        turn, shift_3 = _rigid(world)
+        world = calibration_of(home, recording, about.get("scene"), ref.path)
+        turn, shift_3 = turn_and_shift(world)
         quats = np.array(raw.quats_TJ4)
         quats[:, 0] = rotation.multiply(turn, quats[:, 0])
         labels = {"recording": recording, "person": body_index, "scene": world.stem}
@@ -139,22 +140,6 @@ class EgoBody:
             flags=(ONE_OF_TWO, *flags),
             inputs=(*paths, world),
         )
-
-
-def _is_table(head: bytes) -> bool:
-    first = head.partition(b"\n")[0]
-    return b"recording_name" in first or first.strip() == b"train,val,test"
-
-
-def _to_world(calibrations: Folder) -> list[Path]:
-    files: list[Path] = []
-    for name in calibrations.folders:
-        recording = calibrations.below(name)
-        inner = recording and (recording.below("cal_trans") or recording)
-        world = inner and inner.below("kinect12_to_world")
-        if world:
-            files += [world.path / table for table in world.with_suffix(".json")]
-    return files
 
 
 def _fits(person: Folder) -> list[Path]:
@@ -226,67 +211,3 @@ def _gender(frame: dict[str, Any]) -> str | None:
         else ""
     )
     return text.lower() if text.lower() in ("male", "female", "neutral") else None
-
-
-def _home(person: Path) -> Path:
-    """The folder that holds `calibrations` and the tables: above the folder of fits, or that folder itself."""
-    _, fits, top, *_ = (*person.resolve().parents, person, person)
-    return next((folder for folder in (top, fits) if (folder / "calibrations").is_dir()), top)
-
-
-def _states(home: Path) -> tuple[tuple[Path, int], ...]:
-    return tuple((path, path.stat().st_mtime_ns) for name in _TABLES if (path := home / name).is_file())
-
-
-@lru_cache(maxsize=4)
-def _recordings(states: tuple[tuple[Path, int], ...]) -> dict[str, dict[str, str]]:
-    """What the tables say of each recording: `split`, `scene`, `gender_0` and `gender_1`."""
-    about: dict[str, dict[str, str]] = defaultdict(dict)
-    for path, _changed in states:
-        try:
-            rows = list(csv.DictReader(io.StringIO(read_text(path))))
-        except csv.Error as error:
-            raise SourceFormatError(path, f"is no table ({error})", reason="bad_table") from error
-        for row in rows:
-            if "recording_name" not in row:
-                for split in SPLITS:
-                    if row.get(split):
-                        about[row[split].strip()]["split"] = split
-                continue
-            known = about[(row["recording_name"] or "").strip()]  # None where a line ends before its column
-            if row.get("scene_name"):
-                known["scene"] = row["scene_name"].strip()
-            for index in ("0", "1"):
-                gender = (row.get(f"body_idx_{index}") or "").split()
-                if gender and gender[-1] in ("male", "female"):
-                    known[f"gender_{index}"] = gender[-1]
-    return dict(about)
-
-
-def _calibration(home: Path, recording: str, scene: str | None, path: Path) -> Path:
-    """The file that says where the camera of a recording stands in its room."""
-    found: list[Path] = []
-    for inner in ("cal_trans/kinect12_to_world", "kinect12_to_world"):
-        found += sorted((home / "calibrations" / recording / inner).glob("*.json"))
-    named = [file for file in found if file.stem == scene] or found
-    if len(named) != 1:
-        raise ClipError(
-            f"{path}: {'no' if not named else 'more than one'} calibration of {recording} beside the fits, and in the camera's "
-            f"own frame no axis points up: unpack calibrations.zip so that calibrations/{recording} lies beside "
-            "smplx_interactee_... and the like",
-            reason="no_calibration",
-        )
-    return named[0]
-
-
-def _rigid(path: Path) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Turn (4,) and shift (3,) from the camera to the room."""
-    try:
-        matrix = np.asarray(read_json(path, "bad_calibration")["trans"], dtype=np.float64)
-    except (KeyError, TypeError, ValueError) as error:
-        raise SourceFormatError(path, f"is no calibration ({error!r})", reason="bad_calibration") from error
-    turn = matrix[:3, :3] if matrix.shape == (4, 4) and np.isfinite(matrix).all() else np.zeros((3, 3))
-    if np.abs(turn @ turn.T - np.eye(3)).max() > _RIGID or np.linalg.det(turn) < 0:
-        raise SourceFormatError(path, "trans is no turn and shift of the room", reason="bad_calibration")
-    left, _, right = np.linalg.svd(turn)
-    return rotation.from_matrix(left @ right), matrix[:3, 3]

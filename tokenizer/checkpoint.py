@@ -64,8 +64,8 @@ class Tokenizer:
 
     @property
     def levels(self) -> tuple[int, ...]:
-        """Levels of the quantiser."""
-        return self.model.config.levels
+        """Levels of the quantiser; empty for one that has none."""
+        return getattr(self.model.config.quantizer, "levels", ())
 
     @property
     def codebook_size(self) -> int:

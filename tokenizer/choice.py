@@ -10,13 +10,15 @@ from motionunion.errors import UsageError
 from motionunion.features import FeatureSet
 from motionunion.representations import registry
 from tokenizer.checkpoint import FILE, Tokenizer, describe
-from tokenizer.fsq import levels_of
+from tokenizer.config import ModelConfig, read_config
+from tokenizer.quantizers import quantizer_named
 from tokenizer.runs import TOKENIZERS, folders_with
 
 
 def matching_tokenizer(runs: Path, features: FeatureSet, codebook: int, preset: str | None) -> Path | None:
     """Folder of the finished tokenizer that `tokenize` would use, or None."""
     parameter_hash = registry.get(features.representation).parameter_hash
+    wanted = quantizer_named("fsq", codebook)
     matches: list[tuple[bool, int, Path]] = []
     for folder in folders_with(runs / TOKENIZERS, FILE):
         about = describe(folder)
@@ -25,7 +27,7 @@ def matching_tokenizer(runs: Path, features: FeatureSet, codebook: int, preset: 
             about["representation"] == features.representation
             and about["parameter_hash"] == parameter_hash
             and about["codebook"] == codebook
-            and about["model"]["levels"] == list(levels_of(codebook))
+            and read_config(ModelConfig, about["model"], f"{folder / FILE} model").quantizer == wanted
             and (preset is None or provenance.get("preset") == preset)
         ):
             of_this_store = provenance.get("store", {}).get("uuid") == features.store_uuid

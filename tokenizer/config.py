@@ -9,12 +9,13 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import manifests
 from motionunion.errors import ConfigError
-from tokenizer.fsq import levels_of
+from tokenizer.quantizers import QuantizerConfig, quantizer_named, quantizer_plain, read_quantizer
+from tokenizer.quantizers.fsq import FSQConfig
 
 PRECISIONS = ("fp32", "bf16")
 
@@ -23,8 +24,10 @@ PRECISIONS = ("fp32", "bf16")
 class ModelConfig:
     """Shape of the convolutional FSQ-VAE (ScaMo, arXiv:2412.14559; code lineage of T2M-GPT)."""
 
-    levels: tuple[int, ...]
-    """Grid points per latent channel. Their product is the codebook size: 64,000 for the nominal 65536."""
+    quantizer: QuantizerConfig = None  # type: ignore[assignment]  # `levels` stands for one; never None afterwards
+    """Which quantiser, and its settings."""
+    levels: tuple[int, ...] | None = None
+    """Short for an FSQ quantiser of these levels, in place of `quantizer`; None once the configuration is made."""
     features: int = 263
     """Dimensions of one row of the representation."""
     width: int = 512
@@ -37,16 +40,24 @@ class ModelConfig:
     """Dilations of a stack of blocks are powers of this."""
 
     def __post_init__(self) -> None:
-        if not self.levels or min(self.levels) < 2:
-            raise ConfigError(f"model.levels: every entry must be at least 2, got {self.levels}")
+        if self.levels is not None:
+            object.__setattr__(self, "quantizer", FSQConfig(levels=self.levels))
+            object.__setattr__(self, "levels", None)
+        if self.quantizer is None:
+            raise ConfigError("model: missing key levels (of an FSQ quantiser) or quantizer (of any)")
         for name in ("features", "width", "down", "depth", "dilation_growth"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"model.{name}: must be at least 1, got {getattr(self, name)}")
 
     @property
     def codebook_size(self) -> int:
-        """True number of codes."""
-        return math.prod(self.levels)
+        """True number of values of one code."""
+        return self.quantizer.codebook_size
+
+    @property
+    def codes_per_step(self) -> int:
+        """Codes for one step of time: 1, but for quantisers in layers or groups."""
+        return self.quantizer.codes_per_step
 
     @property
     def rows_per_code(self) -> int:
@@ -163,6 +174,8 @@ def read_config(kind: type[Config], values: Mapping[str, Any], where: str) -> Co
     if missing:
         raise ConfigError(f"{where}: missing key {', '.join(missing)}")
     plain: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+    if isinstance(plain.get("quantizer"), Mapping):
+        plain["quantizer"] = read_quantizer(plain["quantizer"], f"{where}.quantizer")
     return kind(**plain)
 
 
@@ -171,17 +184,18 @@ def preset_names() -> tuple[str, ...]:
     return tuple(manifests.presets("tokenizer")["presets"])
 
 
-def preset_named(name: str, codebook: int, *, steps: int | None = None) -> Preset:
-    """A preset for a nominal codebook size; `steps` replaces the preset's number of training steps.
+def preset_named(name: str, codebook: int, *, quantizer: str = "fsq", steps: int | None = None) -> Preset:
+    """A preset for a kind of quantiser and a nominal codebook size; `steps` replaces the preset's number of training steps.
 
     Raises:
-        ConfigError: For an unknown preset or codebook size, or steps that the preset's warm-up does not fit into.
+        ConfigError: For an unknown preset, kind or codebook size, or steps that the preset's warm-up does not fit into.
     """
     table = manifests.presets("tokenizer")["presets"]
     if name not in table:
         raise ConfigError(f"tokenizer preset {name!r} is unknown; choose one of {', '.join(table)}")
     where = f"presets/tokenizer.toml [{name}]"
-    model = read_config(ModelConfig, {**table[name]["model"], "levels": levels_of(codebook)}, f"{where}.model")
+    kind = quantizer_named(quantizer, codebook)
+    model = read_config(ModelConfig, {**table[name]["model"], "quantizer": kind}, f"{where}.model")
     overrides = {} if steps is None else {"steps": steps}
     training = read_config(TrainingConfig, {**table[name]["training"], **overrides}, f"{where}.training")
     return Preset(name=name, model=model, training=training)
@@ -204,5 +218,12 @@ def choose_preset(device: str, rows: int) -> tuple[str, str]:
 
 
 def as_plain(config: ModelConfig | TrainingConfig) -> dict[str, Any]:
-    """A configuration as JSON holds it: tuples become lists."""
-    return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(config).items()}
+    """A configuration as JSON holds it: tuples become lists, and a quantiser says its kind."""
+    plain: dict[str, Any] = {}
+    for field in dataclasses.fields(config):
+        value = getattr(config, field.name)
+        if isinstance(value, QuantizerConfig):
+            plain[field.name] = quantizer_plain(value)
+        elif field.name != "levels":  # a short form of the quantiser, which is there
+            plain[field.name] = list(value) if isinstance(value, tuple) else value
+    return plain

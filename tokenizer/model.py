@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from tokenizer.config import ModelConfig
-from tokenizer.fsq import FSQ
+from tokenizer.quantizers import Quantized, build_quantizer
 
 
 class ResidualBlock(nn.Module):
@@ -95,36 +95,13 @@ class Decoder(nn.Module):
         return out
 
 
-class Quantizer(nn.Module):
-    """Linear to k channels, FSQ, linear back; float32 whatever the autocast state, projections included."""
-
-    def __init__(self, config: ModelConfig) -> None:
-        super().__init__()
-        self.project_in = nn.Linear(config.width, len(config.levels))
-        self.project_out = nn.Linear(len(config.levels), config.width)
-        self.fsq = FSQ(config.levels)
-
-    def forward(self, latents: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Latents (B, N, C) to quantised latents (B, N, C), codes (B, N) and the k channels before they are bounded."""
-        with torch.autocast(latents.device.type, enabled=False):
-            channels = self.project_in(latents.float())
-            values = self.fsq.quantize(channels)
-            return self.project_out(values), self.fsq.indices(values.detach()), channels
-
-    def dequantize(self, codes: Tensor) -> Tensor:
-        """Codes (B, N) to quantised latents (B, N, C)."""
-        with torch.autocast(codes.device.type, enabled=False):
-            out: Tensor = self.project_out(self.fsq.dequantize(codes))
-            return out
-
-
 class Autoencoder(nn.Module):
     """Encoder, quantiser, decoder."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.encoder = Encoder(config)
-        self.quantizer = Quantizer(config)
+        self.quantizer = build_quantizer(config.quantizer, config.width)
         self.decoder = Decoder(config)
 
 
@@ -146,21 +123,25 @@ class FSQVAE(nn.Module):
         return latents
 
     def encode(self, features: Tensor) -> Tensor:
-        """Codes (B, N), int64, of normalised features (B, T, D)."""
-        codes: Tensor = self.vqvae.quantizer(self.encode_latents(features).transpose(1, 2))[1]
-        return codes
+        """Codes (B, N), or (B, N, Q) of several a step, int64, of normalised features (B, T, D); learns nothing."""
+        return self.vqvae.quantizer.indices(self.encode_latents(features).transpose(1, 2))
 
     def decode(self, codes: Tensor) -> Tensor:
-        """Normalised features (B, 4 N, D) of codes (B, N); every row of the batch stays a clip of its own."""
+        """Normalised features (B, 4 N, D) of codes (B, N) or (B, N, Q); every row of the batch stays a clip of its own."""
         latents = self.vqvae.quantizer.dequantize(codes)
         rows: Tensor = self.vqvae.decoder(latents.transpose(1, 2))
         return rows.transpose(1, 2)
 
-    def forward(self, features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Reconstruction (B, 4 N, D), codes (B, N) and unbounded channels (B, N, k) of normalised features (B, T, D)."""
-        quantised, codes, channels = self.vqvae.quantizer(self.encode_latents(features).transpose(1, 2))
-        rows: Tensor = self.vqvae.decoder(quantised.transpose(1, 2))
-        return rows.transpose(1, 2), codes, channels
+    def forward(self, features: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Quantized]:
+        """Reconstruction (B, 4 N, D) of normalised features (B, T, D), and what the quantiser gave.
+
+        `mask` (B, T) is 1 on real rows: a quantiser neither learns from nor loses by a code that begins on padding.
+        """
+        latents = self.encode_latents(features).transpose(1, 2)
+        steps = None if mask is None else mask[:, :: self.config.rows_per_code][:, : latents.shape[1]]
+        quantised: Quantized = self.vqvae.quantizer(latents, steps)
+        rows: Tensor = self.vqvae.decoder(quantised.latents.transpose(1, 2))
+        return rows.transpose(1, 2), quantised
 
 
 def build_model(config: ModelConfig, seed: int) -> FSQVAE:

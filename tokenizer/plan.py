@@ -18,7 +18,7 @@ from tokenizer.config import Preset, as_plain, choose_preset, preset_named
 from tokenizer.corpus import Corpus
 from tokenizer.crops import TrainingData, training_data
 from tokenizer.encode import EVALUATED_SPLITS, build_corpus
-from tokenizer.fsq import levels_of
+from tokenizer.quantizers import levels_of
 from tokenizer.runs import TOKENIZERS, open_run, remove_leftovers
 from tokenizer.train import STATE, Trainer, read_metrics
 
@@ -235,7 +235,7 @@ def _plan_in_words(plan: Mapping[str, Any], preset: Preset, data: TrainingData, 
     training, model = preset.training, preset.model
     tokens = data.train_rows // model.rows_per_code
     lines = [
-        f"codebook {plan['codebook']}: {plan['codebook_size']:,} codes in truth, levels {model.levels}",
+        f"codebook {plan['codebook']}: {plan['codebook_size']:,} codes in truth, {model.quantizer.in_words()}",
         f"preset {preset.name} ({plan['why']}): width {model.width}, {training.steps:,} steps of {training.batch} crops "
         f"of {training.crop_rows} rows",
         f"{len(data.train):,} training windows, {data.train_rows:,} rows, {tokens:,} tokens; held out: {data.held_out_name}",

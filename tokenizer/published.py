@@ -40,7 +40,7 @@ def import_reference(
         model.load_state_dict(weights, strict=True)
     except _UNREADABLE as error:
         raise MissingInput(
-            f"{path} is not a ScaMo FSQ checkpoint of width {config.width} and levels {config.levels}: {error}"
+            f"{path} is not a ScaMo FSQ checkpoint of width {config.width} and quantiser {config.quantizer}: {error}"
         ) from error
     return Tokenizer(
         model,

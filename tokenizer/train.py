@@ -30,6 +30,7 @@ from tokenizer.crops import GUARD, TRAINING, TrainingData
 from tokenizer.loss import reconstruction_loss, saturation
 from tokenizer.metrics import code_usage, evaluate_windows
 from tokenizer.model import FSQVAE, build_model
+from tokenizer.quantizers import Quantized
 from tokenizer.runs import write_plan
 
 STATE = "state.pt"
@@ -117,10 +118,13 @@ class Trainer:
         target, mask = self._batch(config.batch, state.attempt, step)
         state.model.train()
         with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self._autocast):
-            rows, codes, channels = state.model(target)
+            rows: Tensor
+            quantised: Quantized
+            rows, quantised = state.model(target, mask)
         loss, l1 = reconstruction_loss(rows.float(), target, mask, config, self.heading_std, self.position_std)
-        if config.saturation_weight:
-            loss = loss + config.saturation_weight * saturation(channels)
+        loss = loss + quantised.loss
+        if config.saturation_weight and quantised.channels is not None:
+            loss = loss + config.saturation_weight * saturation(quantised.channels)
         state.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         norm = torch.nn.utils.clip_grad_norm_(state.model.parameters(), config.clip_norm)
@@ -135,7 +139,7 @@ class Trainer:
             if not math.isfinite(figures["loss"]) or not math.isfinite(norm.item()):
                 return "the loss or its gradient is not finite"
         if logs:
-            real = codes[mask[:, :: self.preset.model.rows_per_code].bool()]
+            real = quantised.indices[mask[:, :: self.preset.model.rows_per_code].bool()]
             usage = code_usage(np.bincount(real.cpu().numpy()), self.preset.model.codebook_size)
             self._write({
                 "kind": "train", "step": state.step, "attempt": state.attempt, "loss": figures["loss"],

@@ -9,9 +9,9 @@ import torch
 
 from motionunion.errors import MissingInput
 from tokenizer.config import ModelConfig
-from tokenizer.fsq import levels_of
 from tokenizer.model import build_model
 from tokenizer.published import import_reference
+from tokenizer.quantizers import levels_of
 
 CONFIG = ModelConfig(levels=(8, 6, 5), width=16)
 

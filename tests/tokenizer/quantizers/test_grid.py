@@ -8,14 +8,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from motionunion.errors import ConfigError
-from tokenizer.fsq import FSQ, LEVELS, levels_of
+from tokenizer.quantizers.grid import Grid
+from tokenizer.quantizers.levels import LEVELS, levels_of
 
 
 @pytest.mark.parametrize("nominal", sorted(LEVELS))
 def test_every_code_of_every_level_set_round_trips(nominal: int) -> None:
-    fsq = FSQ(levels_of(nominal))
-    codes = torch.arange(fsq.codebook_size)
-    assert torch.equal(fsq.indices(fsq.dequantize(codes)), codes)
+    grid = Grid(levels_of(nominal))
+    codes = torch.arange(grid.codebook_size)
+    assert torch.equal(grid.indices(grid.dequantize(codes)), codes)
 
 
 # True sizes: the products of the levels, worked out by hand.
@@ -25,12 +26,12 @@ def test_every_code_of_every_level_set_round_trips(nominal: int) -> None:
      (65536, 64000)],
 )  # fmt: skip
 def test_true_sizes_are_the_products_of_the_levels(nominal: int, size: int) -> None:
-    assert FSQ(levels_of(nominal)).codebook_size == size
+    assert Grid(levels_of(nominal)).codebook_size == size
 
 
 def test_first_level_is_the_fastest_digit() -> None:
-    fsq = FSQ((8, 6, 5))
-    assert fsq.digits(torch.tensor([0, 1, 7, 8, 48, 239])).tolist() == [
+    grid = Grid((8, 6, 5))
+    assert grid.digits(torch.tensor([0, 1, 7, 8, 48, 239])).tolist() == [
         [0, 0, 0], [1, 0, 0], [7, 0, 0], [0, 1, 0], [0, 0, 1], [7, 5, 4],
     ]  # fmt: skip
 
@@ -43,18 +44,18 @@ def test_an_unknown_size_is_refused_with_the_list_of_sizes() -> None:
 @pytest.mark.parametrize("levels", [(), (8, 1)])
 def test_levels_below_two_are_refused(levels: tuple[int, ...]) -> None:
     with pytest.raises(ConfigError, match="at least 2"):
-        FSQ(levels)
+        Grid(levels)
 
 
 @pytest.mark.parametrize("nominal", sorted(LEVELS))
 def test_bf16_autocast_does_not_change_an_index(nominal: int) -> None:
-    fsq = FSQ(levels_of(nominal))
-    z = torch.randn(4000, len(fsq.levels), generator=torch.Generator().manual_seed(nominal)) * 2
-    plain = fsq.indices(fsq.quantize(z))
+    grid = Grid(levels_of(nominal))
+    z = torch.randn(4000, len(grid.levels), generator=torch.Generator().manual_seed(nominal)) * 2
+    plain = grid.indices(grid.quantize(z))
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        values = fsq.quantize(z)
+        values = grid.quantize(z)
         assert values.dtype == torch.float32
-        assert torch.equal(fsq.indices(values), plain)
+        assert torch.equal(grid.indices(values), plain)
 
 
 @settings(max_examples=60, deadline=None)
@@ -66,9 +67,9 @@ def test_bf16_autocast_does_not_change_an_index(nominal: int) -> None:
 def test_quantising_agrees_with_scalar_arithmetic_in_double_precision(
     levels: list[int], seed: int, scale: float
 ) -> None:
-    fsq = FSQ(levels)
+    grid = Grid(levels)
     z = torch.randn(20, len(levels), generator=torch.Generator().manual_seed(seed)) * scale
-    found = fsq.indices(fsq.quantize(z))
+    found = grid.indices(grid.quantize(z))
     for row, index in zip(z.tolist(), found.tolist(), strict=True):
         expected, basis, clear = 0, 1, True
         for value, level in zip(row, levels, strict=True):
@@ -78,15 +79,29 @@ def test_quantising_agrees_with_scalar_arithmetic_in_double_precision(
             clear &= abs(bounded - math.floor(bounded) - 0.5) > 1e-4  # not on the edge between two grid points
             expected += (round(bounded) + level // 2) * basis
             basis *= level
-        assert 0 <= index < fsq.codebook_size
+        assert 0 <= index < grid.codebook_size
         if clear:
             assert index == expected
 
 
 def test_gradient_passes_straight_through_the_rounding() -> None:
-    fsq = FSQ((8, 5))
+    grid = Grid((8, 5))
     z = torch.tensor([[0.3, -0.2]], requires_grad=True)
-    fsq.quantize(z).sum().backward()
-    bounded = torch.autograd.functional.jacobian(lambda x: (fsq.bound(x) / fsq.half_width_k).sum(), z.detach())
+    grid.quantize(z).sum().backward()
+    bounded = torch.autograd.functional.jacobian(lambda x: (grid.bound(x) / grid.half_width_k).sum(), z.detach())
     assert z.grad is not None
     torch.testing.assert_close(z.grad, bounded)
+
+
+@pytest.mark.parametrize("nominal", [256, 512, 1024, 2048, 4096, 16384, 65536])
+def test_fsq_arithmetic_equals_the_reference(read_golden, nominal: int) -> None:
+    _, given, expected = read_golden("fsq_raw")
+    grid = Grid(levels_of(nominal))
+    assert given[f"levels_{nominal}"].tolist() == list(grid.levels)
+    torch.testing.assert_close(grid.bound(given[f"z_{nominal}"]), expected[f"bounded_{nominal}"], rtol=0, atol=1e-6)
+    values = grid.quantize(given[f"z_{nominal}"])
+    torch.testing.assert_close(values, expected[f"codes_{nominal}"], rtol=0, atol=1e-6)
+    assert torch.equal(grid.indices(values).int(), expected[f"indices_{nominal}"])
+    codes = given[f"indices_{nominal}"]
+    assert torch.equal(grid.digits(codes), expected[f"digits_of_indices_{nominal}"])
+    torch.testing.assert_close(grid.dequantize(codes), expected[f"codes_of_indices_{nominal}"], rtol=0, atol=1e-7)

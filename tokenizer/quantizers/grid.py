@@ -1,0 +1,76 @@
+"""The arithmetic of finite scalar quantisation (Mentzer et al. 2023, arXiv:2309.15505), index for index as ScaMo's.
+
+Shapes: ... any batch shape, k channels (one per level). A code is one integer in [0, K); its digits are mixed-radix with the
+*first* level the fastest. Our explicit rounding gives the reference's indices and does not rest on exact divisions.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from motionunion.errors import ConfigError
+from tokenizer.quantizers.levels import check_levels
+from tokenizer.quantizers.protocol import float32_arithmetic, straight_through
+
+EPSILON = 1e-3
+"""Keeps the outermost grid points reachable: tanh stops just beyond them instead of on them."""
+LARGEST = 1 << 24
+"""Codes are summed up in float32, which holds every integer up to here."""
+
+
+class Grid(nn.Module):
+    """Rounds each channel to a few points in [-1, 1]; the codebook is the grid itself and has no weights."""
+
+    level_k: Tensor
+    basis_k: Tensor
+    half_width_k: Tensor
+    half_k: Tensor
+    offset_k: Tensor
+    shift_k: Tensor
+
+    def __init__(self, levels: Sequence[int]) -> None:
+        super().__init__()
+        self.levels = tuple(levels)
+        check_levels("fsq", self.levels)
+        self.codebook_size = math.prod(levels)
+        if self.codebook_size > LARGEST:
+            raise ConfigError(f"fsq levels {self.levels}: {self.codebook_size:,} codes, more than {LARGEST:,}")
+        level = torch.tensor(levels, dtype=torch.int64)
+        half = (level - 1) * (1 + EPSILON) / 2
+        offset = torch.where(level % 2 == 0, 0.5, 0.0)
+        basis = torch.cumprod(torch.tensor([1, *levels[:-1]], dtype=torch.int64), dim=0)
+        # Derived from the levels, so no state dict carries them (nor does the reference's).
+        self.register_buffer("level_k", level, persistent=False)
+        self.register_buffer("basis_k", basis, persistent=False)
+        self.register_buffer("half_width_k", (level // 2).float(), persistent=False)
+        self.register_buffer("half_k", half, persistent=False)
+        self.register_buffer("offset_k", offset, persistent=False)
+        self.register_buffer("shift_k", torch.atanh(offset / half), persistent=False)
+
+    def bound(self, channels: Tensor) -> Tensor:
+        """Squash channels (..., k) into the range of the grid, whose points are whole numbers; float32."""
+        with float32_arithmetic(channels):
+            return torch.tanh(channels.float() + self.shift_k) * self.half_k - self.offset_k
+
+    def quantize(self, channels: Tensor) -> Tensor:
+        """Grid values in [-1, 1] nearest to the bounded channels (..., k), with a straight-through gradient."""
+        bounded = self.bound(channels)
+        with float32_arithmetic(channels):
+            return straight_through(bounded.round(), bounded) / self.half_width_k
+
+    def indices(self, values: Tensor) -> Tensor:
+        """Codes (...) in [0, K), int64, of grid values (..., k) as `quantize` gives them."""
+        digits = (values.float() * self.half_width_k).round() + self.half_width_k
+        return (digits * self.basis_k).sum(dim=-1).long()
+
+    def digits(self, indices: Tensor) -> Tensor:
+        """Integer digits (..., k) of codes (...), each in [0, level)."""
+        return indices.long().unsqueeze(-1) // self.basis_k % self.level_k
+
+    def dequantize(self, indices: Tensor) -> Tensor:
+        """Grid values (..., k), float32 in [-1, 1], of codes (...)."""
+        return (self.digits(indices).float() - self.half_width_k) / self.half_width_k

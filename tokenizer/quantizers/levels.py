@@ -1,0 +1,43 @@
+"""Level lists of the nominal codebook sizes. "65536" is 64,000 in truth, and so on: the product of the levels counts."""
+
+from __future__ import annotations
+
+from motionunion.errors import ConfigError
+
+# 8192 and 32768 are in the paper's range but in no public code; these two are our choice, and every manifest records
+# the levels themselves. 4096 has more codes than its name says.
+LEVELS: dict[int, tuple[int, ...]] = {
+    256: (8, 6, 5),
+    512: (8, 8, 8),
+    1024: (8, 5, 5, 5),
+    2048: (8, 8, 6, 5),
+    4096: (7, 5, 5, 5, 5),
+    8192: (8, 8, 5, 5, 5),
+    16384: (8, 8, 8, 6, 5),
+    32768: (8, 8, 8, 8, 8),
+    65536: (8, 8, 8, 5, 5, 5),
+}
+
+
+def levels_of(nominal: int) -> tuple[int, ...]:
+    """Levels of a nominal codebook size.
+
+    Raises:
+        ConfigError: If the size has no level set; the message lists the sizes that have one.
+    """
+    if nominal not in LEVELS:
+        raise ConfigError(
+            f"codebook size {nominal} has no level set; choose one of {', '.join(map(str, LEVELS))} "
+            "(nominal sizes; the true size is the product of the levels)"
+        )
+    return LEVELS[nominal]
+
+
+def check_levels(kind: str, levels: tuple[int, ...]) -> None:
+    """Refuse levels that make no grid.
+
+    Raises:
+        ConfigError: If there is none, or one is below 2.
+    """
+    if not levels or min(levels) < 2:
+        raise ConfigError(f"{kind} levels: every entry must be at least 2, got {tuple(levels)}")

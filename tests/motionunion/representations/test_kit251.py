@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
@@ -26,6 +26,7 @@ def features_of(joints: Array, yaw: Array) -> Array:
     return rows
 
 
+@settings(max_examples=20, deadline=None)
 @given(seed=st.integers(0, 2**16), frames=st.integers(2, 60))
 def test_joints_come_back_from_columns_made_by_their_definition(seed: int, frames: int) -> None:
     random = np.random.default_rng(seed)

@@ -8,6 +8,7 @@ Shapes: T frames, J joints of the skeleton, C values per frame.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -20,10 +21,12 @@ import numpy.typing as npt
 from motionunion import rotation
 from motionunion.errors import SourceFormatError
 from motionunion.formats.asf import Asf
+from motionunion.formats.frame_rate import FASTEST_HZ
 from motionunion.formats.text_numbers import NotANumberError, Words
 
 _BLOCK_BYTES = 128 << 10
 _MOST_BYTES_A_WORD = 64
+_RATE = re.compile(rb"\d{1,6}(?:\.\d{0,9})?")
 _KEYWORDS = {b":FULLY-SPECIFIED", b":DEGREES", b":RADIANS", b":SAMPLES-PER-SECOND"}
 
 
@@ -136,11 +139,9 @@ class _Reader:
             self.fps = self._rate(words[1:], position)
 
     def _rate(self, words: list[bytes], position: int) -> Fraction:
-        try:
-            rate = Fraction(words[0].decode("ascii")) if len(words) == 1 and len(words[0]) < 20 else Fraction(0)
-        except (ValueError, ZeroDivisionError):
-            rate = Fraction(0)
-        if not 0 < rate <= 10_000:
+        # Digits alone: a fraction of 1e999999999 would be computed to its last digit.
+        rate = Fraction(words[0].decode()) if len(words) == 1 and _RATE.fullmatch(words[0]) else Fraction(0)
+        if not 0 < rate <= FASTEST_HZ:
             self.fail(f"no rate of frames: {_quoted(b' '.join(words))}", position, "bad_frame_time")
         return rate
 

@@ -216,6 +216,8 @@ class _Parser:
         if lost:
             self.fail(f"bone {lost[0][:40]!r} is not joined to the root in :hierarchy")
         bones = [self.bones[name] for name in parents]
+        if not any(bone.dofs for bone in bones):
+            self.fail("no bone has a `dof`, and the root no `order`: nothing of this skeleton moves")
         ends = np.array([np.multiply(bone.direction, bone.length) for bone in bones])
         offsets = ends[[max(parent, 0) for parent in parents.values()]]
         axes = np.array([self._turned(bone) for bone in bones])

@@ -93,10 +93,10 @@ class Words:
         return right
 
     def numbers(self, words: Integers | None = None) -> FloatArray:
-        """The words, or some of them in rising order, as `float` reads them; `nan` and `inf` included, `1_000` not.
+        """The words, or some of them (each once) in the order given, as `float` reads them; `nan` and `inf` included, `1_000` not.
 
         Raises:
-            NotANumberError: For the first that is none.
+            NotANumberError: For the first of the text that is none.
         """
         import pyarrow as pa
 
@@ -120,10 +120,10 @@ class Words:
 
     def _one_by_one(self, words: Integers | None) -> FloatArray:
         """Where Arrow gave up: to read what it does not know (`+1`), or to find the word that is no number."""
-        chosen = range(len(self)) if words is None else words.tolist()
+        chosen = np.arange(len(self)) if words is None else words
         numbers = np.empty(len(chosen))
-        for place, word in enumerate(chosen):
-            text = self.text(word)
+        for place in np.argsort(chosen).tolist():
+            text = self.text(int(chosen[place]))
             try:
                 numbers[place] = float(text.replace(b"_", b"?"))  # Python alone reads 1_000
             except ValueError:

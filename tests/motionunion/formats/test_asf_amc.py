@@ -202,6 +202,9 @@ def test_a_broken_skeleton_is_refused_with_its_line(tmp_path: Path, old: str, ne
     [
         (":DEGREES", ":GRADIENTS", "not_amc", 3),
         (":DEGREES", ":SAMPLES-PER-SECOND -1", "bad_frame_time", 3),
+        (":DEGREES", ":SAMPLES-PER-SECOND 1e999999999", "bad_frame_time", 3),
+        (":DEGREES", ":SAMPLES-PER-SECOND 0", "bad_frame_time", 3),
+        (":DEGREES", ":SAMPLES-PER-SECOND", "bad_frame_time", 3),
         ("1\nroot 1 2 3", "one\nroot 1 2 3", "not_amc", 4),
         ("thigh 40 50 60", "shank 40 50 60", "wrong_skeleton", 6),
         ("thigh 40 50 60", "thigh 40 5O 60", "bad_value", 6),
@@ -240,3 +243,14 @@ def test_files_that_are_not_there_or_no_text_are_refused(tmp_path: Path) -> None
     with pytest.raises(SourceFormatError) as caught:
         read_asf(tmp_path / "a.asf")
     assert (caught.value.reason, caught.value.line) == ("not_utf8", 2)
+
+
+def test_a_skeleton_that_cannot_move_is_refused(tmp_path: Path) -> None:
+    stiff = "\n".join(line for line in ASF.splitlines() if line.split()[:1] not in (["dof"], ["order"]))
+    assert refusal(tmp_path, asf=stiff)[0] == "bad_skeleton"
+
+
+def test_the_first_bad_number_of_the_text_is_named_whatever_order_the_skeleton_has(tmp_path: Path) -> None:
+    text = AMC.replace("thigh 40 50 60\nfoot 70 -4.5e-014", "foot 7O 0\nthigh 4O 50 60")
+    text = text.replace("thigh 0 0 0\nfoot 0 90", "foot 0 90\nthigh 0 0 0")
+    assert refusal(tmp_path, amc=text) == ("bad_value", 6)

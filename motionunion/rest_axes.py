@@ -14,7 +14,7 @@ from motionunion.rest_pose import DIRECTIONS
 
 FloatArray = npt.NDArray[np.float64]
 
-SNAP_DEG = 25.0
+SNAP_DEG = 15.0
 """What is nearer to right angles than this is set to them, for exporters use right angles."""
 
 

@@ -15,9 +15,12 @@ from motionunion import rotation
 from motionunion.joint_map import JointMap, plain_names
 from motionunion.kinematics import pose
 from motionunion.measure import joint
-from motionunion.rest_axes import SNAP_DEG, FloatArray, Rest, degrees, snap, unit
+from motionunion.rest_axes import FloatArray, Rest, degrees, snap, unit
 from motionunion.rest_motion import rest_from_motion
 from motionunion.skeleton import Skeleton
+
+_LEANING_DEG = 25.0
+"""By how much the trunk of a zero pose may lean or turn in axes that are meant to be the world's."""
 
 
 def find_rest(
@@ -64,7 +67,7 @@ def _of_zero_pose(skeleton: Skeleton, zero_22x3: FloatArray, frame: FloatArray) 
     snapped = snap(rotation.from_matrix(frame))
     reason = f"at zero rotation the skeleton stands up: {kind}"
     axes = {} if snapped.words == "left up" else dict.fromkeys(names, snapped.words)
-    if snapped.off_deg <= SNAP_DEG:
+    if snapped.off_deg <= _LEANING_DEG:
         return Rest(kind, axes, confidence=0.8 if kind == "raised arms" else 1.0, reasons=(reason,))
     turn = degrees(snapped.residual)
     reasons = (reason, "turned off the world's axes")

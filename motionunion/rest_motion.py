@@ -24,10 +24,10 @@ from motionunion.skeleton import SMPL22_NAMES, SMPL22_PARENTS, Skeleton
 _SNAP_ALONG_DEG = 45.0
 """Where most bones lie along an axis of their joint, the exporter uses right angles, and less than this is the pose's doing."""
 _COS_ALONG, _MOST = np.cos(np.deg2rad(12)), 0.6
-_UPRIGHT, _STANDS = np.cos(np.deg2rad(30)), np.cos(np.deg2rad(15))
-_BENT_RAD = np.deg2rad(20)
+_UPRIGHT = np.cos(np.deg2rad(30))
+_SINE_BENT = np.sin(np.deg2rad(20))
 _LEAF_DEG = 80.0
-"""Hands hang turned inwards, heads look about: up to here they are taken to have the axes of what they hang on."""
+"""Hands hang turned inwards, heads look about: up to here they have the axes of what they hang on, if axes are right-angled."""
 _FEW = 10
 _RESTING = 0.06
 """A foot rests that moves by less than this share of a leg in a second."""
@@ -94,9 +94,10 @@ class _Measuring:
             self.leaf(f"{side}_wrist")
             self.limb(side, ("hip", "knee"), "down", "left")
         for end in ("ankle", "foot"):
-            measured = [self.foot(side, end) for side in ("left", "right")]
-            for side in ("left", "right"):
-                dips[self.names[self.turned_by[f"{side}_{end}"]]] = round(float(np.mean(measured)), 1)
+            measured = {side: self.foot(side, end) for side in ("left", "right")}
+            known = [dip for dip in measured.values() if dip is not None]
+            for side in (side for side, dip in measured.items() if dip is not None):
+                dips[self.names[self.turned_by[f"{side}_{end}"]]] = round(float(np.mean(known)), 1)
         return self.said(dips)
 
     def said(self, dips: dict[str, float]) -> Rest:
@@ -144,8 +145,12 @@ class _Measuring:
         """A joint without a bone of its own."""
         above = self.found[self.turned_by[_PARENT[name]]]
         quat = self.relative(name)
-        off = rotation.to_rotvec(rotation.multiply(quat, rotation.conjugate(above)))
-        self.keep(name, above if np.degrees(np.linalg.norm(off)) < _LEAF_DEG else quat)
+        self.keep(name, above if self.are_alike(above, quat) else quat)
+
+    def are_alike(self, one: FloatArray, other: FloatArray) -> bool:
+        """Whether right-angled axes that were measured to be so far apart are the same."""
+        off = rotation.to_rotvec(rotation.multiply(one, rotation.conjugate(other)))
+        return bool(self.snap_deg > SNAP_DEG and np.degrees(np.linalg.norm(off)) < _LEAF_DEG)
 
     def along(self, name: str, quat: FloatArray, direction: str) -> FloatArray:
         """The rotation turned on by the least angle so that the joint's bone points in a direction."""
@@ -157,33 +162,44 @@ class _Measuring:
     def bone(self, name: str) -> FloatArray:
         """Direction of a joint's bone in its own frame: a mean, for twist joints may lie between."""
         reach = joint(self.joints, _CHILD[name]) - joint(self.joints, name)
-        own = rotation.conjugate(self.seen[:, self.turned_by[name]])
-        return unit(rotation.rotate(own, rotation.rotate(self.to_heading, reach)).mean(axis=0))
+        return unit(rotation.rotate(self.own(name), rotation.rotate(self.to_heading, reach)).mean(axis=0))
+
+    def own(self, name: str) -> FloatArray:
+        """What turns a direction, seen from the heading, into a joint's own frame (T, 4)."""
+        return rotation.conjugate(self.seen[:, self.turned_by[name]])
 
     def limb(self, side: str, pair: tuple[str, str], direction: str, hinge: str) -> None:
         """Two bones in one direction, and the axis about which the second bends against the first."""
         upper, lower = (f"{side}_{name}" for name in pair)
-        bones = self.bone(upper), self.bone(lower)
-        # The lower frame as it would be if its bone lay in it as the upper one's does.
-        lowers = rotation.multiply(self.seen[:, self.turned_by[lower]], rotation.shortest_arc(bones[0], bones[1]))
-        uppers = rotation.conjugate(self.seen[:, self.turned_by[upper]])
-        bends = rotation.to_rotvec(rotation.multiply(uppers, lowers))
-        bends -= np.einsum("tc,c->t", bends, bones[0])[:, None] * bones[0]  # a twist along the bone is no bend
-        bent = np.linalg.norm(bends, axis=-1) > _BENT_RAD
+        bones = [
+            rotation.rotate(self.to_heading, unit(joint(self.joints, _CHILD[name]) - joint(self.joints, name)))
+            for name in (upper, lower)
+        ]
+        bends = np.cross(bones[0], bones[1])
+        bent = np.linalg.norm(bends, axis=-1) > _SINE_BENT
         if bent.sum() >= _FEW:
-            axis = unit(unit(bends[bent]).mean(axis=0))
-            local = np.stack([bones[0], axis, np.cross(bones[0], axis)], axis=-1)
-            ahead, across = np.array(DIRECTIONS[direction]), np.array(DIRECTIONS[hinge])
-            turn = rotation.from_matrix(np.stack([ahead, across, np.cross(ahead, across)], axis=-1) @ local.T)
-        else:
-            self.confidence *= 0.95 if pair[0] == "hip" else 0.85
-            self.reasons.append(f"the {lower.replace('_', ' ')} never bends, which would tell how the limb is turned")
-            # Hips are turned little on average. Arms hang, with a turn of their own; their collars are as in a T-pose.
-            collar = self.found.get(self.turned_by[f"{side}_collar"])
-            base = self.relative(upper) if pair[0] == "hip" or collar is None else collar
-            turn = self.along(upper, base, direction)
+            turns = [
+                _turn(
+                    self.bone(name),
+                    rotation.rotate(self.own(name)[bent], unit(bends[bent])).mean(axis=0),
+                    direction,
+                    hinge,
+                )
+                for name in (upper, lower)
+            ]
+            self.keep(upper, turns[0])
+            # Forearms are twisted against the elbow: as with hands, unless that is more than a twist.
+            alike = rotation.multiply(turns[0], rotation.shortest_arc(self.bone(lower), self.bone(upper)))
+            self.keep(lower, alike if self.are_alike(alike, turns[1]) else turns[1])
+            return
+        self.confidence *= 0.95 if pair[0] == "hip" else 0.85
+        self.reasons.append(f"the {lower.replace('_', ' ')} never bends, which would tell how the limb is turned")
+        # Hips are turned little on average. Arms hang, with a turn of their own; their collars are as in a T-pose.
+        collar = self.found.get(self.turned_by[f"{side}_collar"])
+        base = self.relative(upper) if pair[0] == "hip" or collar is None else collar
+        turn = self.along(upper, base, direction)
         self.keep(upper, turn)
-        self.keep(lower, rotation.multiply(turn, rotation.shortest_arc(bones[1], bones[0])))
+        self.keep(lower, rotation.multiply(turn, rotation.shortest_arc(self.bone(lower), self.bone(upper))))
 
     def resting(self, side: str) -> npt.NDArray[np.bool_]:
         """Frames in which a foot lies on the floor."""
@@ -197,28 +213,40 @@ class _Measuring:
         resting: npt.NDArray[np.bool_] = (speed < _RESTING * leg) & low
         return resting
 
-    def foot(self, side: str, end: str) -> float:
-        """Ankle or toes: keeps their axes, and says by how many degrees they dip when the foot rests."""
+    def foot(self, side: str, end: str) -> float | None:
+        """Ankle or toes: keeps their axes, and says by how many degrees they dip when the foot rests.
+
+        None where the axes are not at right angles but for the dip, so that nothing is left to say.
+        """
         name = f"{side}_{end}"
-        if end == "ankle":
-            usual = self.usual_foot(side)
-            self.keep(name, snap(usual).axes)
-        else:
-            usual = self.found[self.turned_by[f"{side}_ankle"]]
-            self.leaf(name)
         resting = self.resting(side)
+        measured = mean_rotation(self.seen[resting, self.turned_by[name]]) if resting.sum() >= 5 else None
+        usual = self.usual_foot(side) if end == "ankle" else self.relative(name)
+        quat = usual if measured is None else measured
+        level = snap(usual)
+        if np.degrees(np.linalg.norm(rotation.to_rotvec(level.residual)[1:])) > self.snap_deg:
+            self.keep(name, quat)
+            return None
+        if end == "foot" and self.are_alike(ankle := self.found[self.turned_by[f"{side}_ankle"]], usual):
+            level = snap(ankle)
+        self.keep(name, level.axes)
         index = self.turned_by[name]
-        quat = mean_rotation(self.seen[resting, index]) if resting.sum() >= 5 else usual
         left_over = rotation.multiply(quat, rotation.conjugate(self.found[index]))
         return float(np.degrees(rotation.to_rotvec(left_over)[0]))
 
     def usual_foot(self, side: str) -> FloatArray:
         """An ankle whose bone dips as on the template body, and whose axis to the left is the shin's."""
-        ankle, knee = self.turned_by[f"{side}_ankle"], self.turned_by[f"{side}_knee"]
+        knee = self.turned_by[f"{side}_knee"]
         bone = self.bone(f"{side}_ankle")
         left = rotation.rotate(rotation.conjugate(self.found[knee]), DIRECTIONS["left"])
-        turned = rotation.multiply(rotation.conjugate(self.seen[:, ankle]), self.seen[:, knee])
-        axis = rotation.rotate(turned, left).mean(axis=0)
-        axis = unit(axis - (axis @ bone) * bone)
-        level = rotation.from_matrix(np.stack([axis, np.cross(bone, axis), bone]))
+        axis = rotation.rotate(rotation.multiply(self.own(f"{side}_ankle"), self.seen[:, knee]), left).mean(axis=0)
+        level = _turn(bone, axis, "front", "left")
         return rotation.multiply(rotation.from_rotvec([np.deg2rad(_USUAL_DIP_DEG), 0.0, 0.0]), level)
+
+
+def _turn(bone: FloatArray, axis: FloatArray, direction: str, hinge: str) -> FloatArray:
+    """The rotation that turns a bone into a direction, and an axis across it into another."""
+    across = unit(axis - (axis @ bone) * bone)
+    own = np.stack([bone, across, np.cross(bone, across)], axis=-1)
+    ahead, aside = np.array(DIRECTIONS[direction]), np.array(DIRECTIONS[hinge])
+    return rotation.from_matrix(np.stack([ahead, aside, np.cross(ahead, aside)], axis=-1) @ own.T)

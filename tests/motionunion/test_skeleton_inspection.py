@@ -33,7 +33,6 @@ FloatArray = npt.NDArray[np.float64]
 
 FPS = 30
 FRAMES = 90
-ROUND = np.diag([1.0, 1.0, 1.0])
 
 
 @cache
@@ -144,6 +143,17 @@ def named(found: object, joints: list[int], how: Rig) -> list[str]:
     return [how.name(joint) for joint in joints]
 
 
+def any_axes(seed: int, *, right_angled: bool) -> FloatArray:
+    """Axes that no exporter uses: each joint's turned at random."""
+    rng = np.random.default_rng(seed)
+    quats = rotation.normalise(rng.normal(size=(22, 4)))
+    if not right_angled:
+        return quats
+    frames = np.eye(3)[np.array([rng.permutation(3) for _ in range(22)])] * rng.choice([-1.0, 1.0], (22, 3, 1))
+    frames[:, 2] = np.cross(frames[:, 0], frames[:, 1])
+    return rotation.from_matrix(frames.swapaxes(1, 2))
+
+
 RIGS = {
     "a T-pose": rig(),
     "right limbs first, Z up, metres": rig(right_first=True, up="z", unit_m=1.0),
@@ -151,6 +161,8 @@ RIGS = {
     "X up, names that lie": rig(up="x", name=lambda joint: f"Tail{joint}"),
     "collapsed": rig(turned_JQ=along_x()),
     "collapsed, Z up, right first": rig(turned_JQ=along_x(), up="z", right_first=True),
+    "every joint at right angles of its own": rig(turned_JQ=any_axes(2, right_angled=True), up="-z"),
+    "every joint turned anyhow": rig(turned_JQ=any_axes(3, right_angled=False), up="-x"),
     "no toes": rig(without=(10, 11)),
     "no collars and a spine of two": rig(without=(6, 13, 14)),
 }

@@ -153,13 +153,20 @@ def height(joints_T22x3: npt.ArrayLike) -> float:
 
 def thigh_length(joints_T22x3: FloatArray) -> float:
     """Median of hip to knee, mean of both sides, in the file's unit."""
-    return float(np.mean([_length(joints_T22x3, f"{side}_hip", f"{side}_knee") for side in ("left", "right")]))
+    return float(np.mean([bone_length(joints_T22x3, f"{side}_hip", f"{side}_knee") for side in ("left", "right")]))
 
 
 def leg_length(joints_T22x3: FloatArray) -> float:
     """Thigh and shin together, in the file's unit."""
-    shins = [_length(joints_T22x3, f"{side}_knee", f"{side}_ankle") for side in ("left", "right")]
+    shins = [bone_length(joints_T22x3, f"{side}_knee", f"{side}_ankle") for side in ("left", "right")]
     return thigh_length(joints_T22x3) + float(np.mean(shins))
+
+
+def bone_length(joints_T22x3: FloatArray, start: str, end: str) -> float:
+    """Median distance of two joints, over some hundred frames spread over the clip: more would not change a bone's."""
+    bones = _between(joints_T22x3[:: max(1, len(joints_T22x3) // 128)], start, end)
+    squares = np.sort(np.einsum("tc,tc->t", bones, bones))
+    return float(np.sqrt(squares[len(squares) // 2]))
 
 
 def upright_direction(joints_T22x3: FloatArray) -> FloatArray:
@@ -194,13 +201,6 @@ def joint(joints_T22x3: FloatArray, name: str) -> FloatArray:
 
 def _between(joints: FloatArray, start: str, end: str) -> FloatArray:
     return joint(joints, end) - joint(joints, start)
-
-
-def _length(joints: FloatArray, start: str, end: str) -> float:
-    """Median length of a bone, over some hundred frames spread over the clip: more of them would not change it."""
-    bones = _between(joints[:: max(1, len(joints) // 128)], start, end)
-    squares = np.sort(np.einsum("tc,tc->t", bones, bones))
-    return float(np.sqrt(squares[len(squares) // 2]))
 
 
 def direction(vectors_T3: FloatArray) -> FloatArray:

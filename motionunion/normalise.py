@@ -118,6 +118,7 @@ def _mapped(raw: RawClip, joint_map: JointMap, frame: WorldFrame, frames: int, v
         valid,
         offsets=aligned.offsets_22x3,
         quats=aligned.quats_T22x4,
+        mask=joint_map.joint_mask,
     )
     rotvecs = rotation.to_rotvec(aligned.quats_T22x4).astype(np.float32)
     offsets = aligned.offsets_22x3.astype(np.float32)

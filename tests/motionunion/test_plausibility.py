@@ -8,7 +8,7 @@ from motionunion import rotation
 from motionunion.body import TEMPLATE
 from motionunion.kinematics import forward_kinematics
 from motionunion.plausibility import implausibilities
-from motionunion.skeleton import SMPL22_PARENTS
+from motionunion.skeleton import SMPL22_NAMES, SMPL22_PARENTS
 
 FloatArray = npt.NDArray[np.float64]
 OFFSETS = TEMPLATE.offsets_22x3
@@ -146,3 +146,36 @@ def test_a_body_that_leaps_from_frame_to_frame_has_no_path_whose_unit_could_be_w
 def test_a_size_that_another_unit_explains_names_it() -> None:
     assert "0.01 times" in implausibilities(walking([0, 0, 0]) * 100)["implausible_size"]
     assert "or not of a person" in implausibilities(walking([0, 0, 0]) * 2)["implausible_size"]
+
+
+@pytest.mark.parametrize(
+    ("joint", "to", "found"),
+    [
+        ("left_ankle", 0.5, "the left shin is"),  # cut short on one side
+        ("elbow", 0.25, "the upper arm is"),  # collars taken for shoulders, ...
+        ("wrist", 0.25, "the upper arm is"),
+        ("ankle", 0.4, "the thigh is"),
+    ],
+)
+def test_limbs_of_other_proportions_than_anyones_are_other_joints(joint: str, to: float, found: str) -> None:
+    offsets = OFFSETS.copy()
+    moved = [index for index, name in enumerate(SMPL22_NAMES) if name.endswith(joint)]
+    offsets[moved] *= to
+    joints = forward_kinematics(np.zeros((2, 3)), np.tile([1.0, 0, 0, 0], (2, 22, 1)), offsets, SMPL22_PARENTS)
+    for given in (None, offsets):
+        reasons = implausibilities(joints, given)
+        assert list(reasons) == ["implausible_body"]
+        assert reasons["implausible_body"].startswith(found)
+    mask = np.array([index not in moved for index in range(22)])
+    assert implausibilities(joints, joint_mask=mask) == {}
+
+
+def test_joints_in_another_order_are_not_a_person() -> None:
+    """The order of OpenPose-like files (right leg, left leg, trunk, arms, toes), read as SMPL's."""
+    other = [0, 2, 5, 8, 1, 4, 7, 3, 6, 9, 12, 15, 13, 16, 18, 20, 14, 17, 19, 21, 10, 11]
+    assert implausibilities(body([0, 0, 0])[:, other])
+    random = np.random.default_rng(0)
+    for _ in range(30):
+        order = random.permutation(22)
+        if not (order == np.arange(22)).all():
+            assert implausibilities(body([0, 0, 0])[:, order]), order

@@ -159,7 +159,15 @@ def read_values(stream: IO[bytes], head: ArrayHead, path: Path, name: str | None
     if head.dtype.itemsize == 0:
         return np.zeros(head.shape, dtype=head.dtype)
     array: Array = np.frombuffer(data, dtype=head.dtype)
+    if head.dtype.kind == "U" and _is_no_text(array):
+        raise SourceFormatError(path, f"{f'array {name!r}' if name else 'the array'} holds no text", reason="corrupt")
     return array.reshape(head.shape[::-1]).T if head.fortran else array.reshape(head.shape)
+
+
+def _is_no_text(array: Array) -> bool:
+    """Whether text has code points that no character has: Python dies of those beyond Unicode, UTF-8 has no half ones."""
+    codes = array.view(np.dtype(np.uint32).newbyteorder(array.dtype.byteorder))
+    return bool(((codes > 0x10FFFF) | ((codes >= 0xD800) & (codes < 0xE000))).any())
 
 
 def refuse_pointer(path: Path, stream: IO[bytes]) -> None:

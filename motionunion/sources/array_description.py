@@ -43,6 +43,7 @@ _KEYS = frozenset(
 )  # fmt: skip
 _MOST = 1e9
 _AXES = ("frames", "people", "joints", "xyz", "joints_xyz")
+_RATIO = re.compile(r"\s*[0-9]{1,9}(?:\.[0-9]{1,9}|/[0-9]{1,9})?\s*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +187,8 @@ class _Form:
                 return Rate(place=place, inverse=key == "seconds_per_frame")
         try:
             if isinstance(value, str):
-                fps = Fraction(value)
+                # 1e999999999 is a fraction too, and would be computed to its last digit.
+                fps = Fraction(value) if _RATIO.fullmatch(value) else Fraction(0)
             elif _is_amount(value):
                 fps = exact_rate(float(value))
             else:

@@ -279,3 +279,16 @@ def test_sizes_in_a_zip64_field_are_not_believed_either(tmp_path: Path, claimed:
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 1 << 20
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("code", [0xD800, 0xDFFF, 0x110000, 0xFFFFFFFF])
+def test_text_of_no_characters_is_refused(tmp_path: Path, order: str, code: int) -> None:
+    path = tmp_path / "a.npy"
+    np.save(path, np.array(["male", "female"], dtype=f"{order}U6"))
+    assert read_npy(path).tolist() == ["male", "female"]
+    good = np.array([ord("f")], dtype=f"{order}u4").tobytes()
+    path.write_bytes(path.read_bytes().replace(good, np.array([code], dtype=f"{order}u4").tobytes()))
+    with pytest.raises(SourceFormatError, match="holds no text") as caught:
+        read_npy(path)
+    assert caught.value.reason == "corrupt"

@@ -60,3 +60,11 @@ def test_a_damaged_hdf5_structure_costs_its_own_file_alone(tmp_path: Path, write
     after = outcomes(tmp_path)
     others = {key: outcome for key, outcome in before.items() if not key.startswith("many")}
     assert {key: after.get(key) for key in others} == others
+
+
+@pytest.mark.parametrize("said", ["1e999999999", "1e-999999999", "30/0", "-30", "٣٠", "1_0"])
+def test_a_rate_in_words_that_are_no_ratio_is_refused_at_once(tmp_path: Path, write_tree: WriteTree, said: str) -> None:
+    write_tree("joint_arrays", tmp_path)
+    (path,) = tmp_path.rglob("lab.toml")
+    path.write_text(path.read_text().replace("30000/1001", said))
+    assert "bad_description" in {outcome for key, outcome in outcomes(tmp_path).items() if key.startswith("lab")}

@@ -68,3 +68,12 @@ def test_a_rate_in_words_that_are_no_ratio_is_refused_at_once(tmp_path: Path, wr
     (path,) = tmp_path.rglob("lab.toml")
     path.write_text(path.read_text().replace("30000/1001", said))
     assert "bad_description" in {outcome for key, outcome in outcomes(tmp_path).items() if key.startswith("lab")}
+
+
+def test_a_phase_of_endless_frames_costs_the_captions_alone(tmp_path: Path, write_tree: WriteTree) -> None:
+    write_tree("humman", tmp_path)
+    before = outcomes(tmp_path)
+    assert set(before.values()) == {"read"}
+    path = next(path for path in sorted(tmp_path.rglob("*.json")) if "end_frame" in path.read_text())
+    path.write_text(re.sub(r'("end_frame": "?)[0-9]+', r"\g<1>" + "9" * 400, path.read_text(), count=1))
+    assert outcomes(tmp_path) == before

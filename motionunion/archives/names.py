@@ -17,7 +17,7 @@ ARCHIVES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tbz", ".tar.xz", "
 PACKED = (*ARCHIVES, ".gz", ".bz2", ".xz", ".7z", ".rar", ".zst", ".lz4", ".z")
 WANTED = (
     ".bvh", ".npz", ".npy", ".pkl", ".pickle", ".txt", ".csv", ".tsv", ".json", ".jsonl", ".toml", ".xml",
-    ".h5", ".hdf5", ".asf", ".amc",
+    ".h5", ".hdf5", ".asf", ".amc", ".fke",
 )  # fmt: skip
 """Suffixes of what a source could read: motion, captions, labels, tables, splits. Meshes, films and the like stay packed."""
 

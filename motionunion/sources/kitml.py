@@ -51,7 +51,7 @@ from motionunion.sources.kitml_paths import amass_uids, path_map_file
 LAYER = "kitml"
 DIMS, JOINTS = 251, 21
 FEATURES_FPS, JOINTS_FPS = Fraction(25, 2), Fraction(100)
-MAX_TABLE_BYTES = 1 << 28
+MAX_TABLE_BYTES = 1 << 26
 
 _ID = re.compile(r"M?\d{5}")
 _PART = re.compile(

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from motionunion.ingest.run import ingest
@@ -51,8 +52,13 @@ def test_all_sources_give_the_same_store_from_a_folder_and_from_an_archive_of_it
         assert one.rows(said) == two.rows(said)
         refused = [row[:3] for row in one.rows("SELECT source, key, reason FROM rejects ORDER BY ALL")]
         sources = {source for (source,) in one.rows("SELECT DISTINCT source FROM receipts")}
+        with_motion = {source for (source,) in one.rows("SELECT DISTINCT source FROM clips")}
+        selection = one.features("hml263@20/compat")
     assert refused == []
     assert sources == set(SOURCES)
     assert {name: count.clips for name, count in from_folder.sources.items()} == {
         name: count.clips for name, count in from_archive.sources.items() if name != "archive"
     }
+    assert {span.source for span in selection.spans} == with_motion
+    assert not selection.features.skipped
+    assert all(np.isfinite(values).all() for values in selection)

@@ -23,7 +23,8 @@ from motionunion.sources.bvh_source import from_travelling_joint
 FloatArray = npt.NDArray[np.float64]
 
 _MAPS = "*.skeleton.toml"
-_LONGEST_HIERARCHY = 1 << 20
+_HEAD, _LONG_HEAD = 1 << 14, 1 << 20
+"""Bytes in which a hierarchy usually ends, and in which one with all fingers and a face does."""
 
 
 class BvhMapped:
@@ -41,12 +42,13 @@ class BvhMapped:
 
     def recognise(self, folder: Folder) -> Claim | None:
         """Claim the BVH files whose skeleton a map describes, and the maps that lie in this folder."""
-        beside = _maps_beside(folder.path, folder.top)
+        files = {folder.path / name for name in folder.names if name.endswith(_MAPS.removeprefix("*"))}
+        motions = folder.with_suffix(".bvh")
+        beside = _maps_beside(folder.path, folder.top) if motions or files else {}
         wanted = (*folder.skeletons, *beside.values())
-        files = {path for path in beside if path.parent == folder.path}
         used: dict[JointMap, None] = {}
-        for file in folder.with_suffix(".bvh") if wanted else ():
-            names = joint_names(folder.head(file)) or joint_names(folder.head(file, _LONGEST_HIERARCHY))
+        for file in motions if wanted else ():
+            names = joint_names(folder.head(file, _HEAD)) or joint_names(folder.head(file, _LONG_HEAD))
             joint_map = None if names is None else _of(names, wanted)
             if joint_map is not None:
                 used[joint_map] = None
@@ -117,7 +119,8 @@ def _of(names: tuple[str, ...], maps: Iterable[JointMap]) -> JointMap | None:
 
 def _skeleton_id(path: Path, claim: Claim) -> str:
     with path.open("rb") as file:
-        names = joint_names(file.read(_LONGEST_HIERARCHY))
+        head = file.read(_HEAD)
+        names = joint_names(head) or joint_names(head + file.read(_LONG_HEAD - _HEAD))
     files = {_read_map(one, one.stat().st_mtime_ns).digest for one in claim.files if one.suffix == ".toml"}
     given = [joint_map for joint_map in claim.skeletons if joint_map.digest not in files]
     beside = _maps_beside(path.parent, claim.root).values()
@@ -128,8 +131,14 @@ def _skeleton_id(path: Path, claim: Claim) -> str:
 def _maps_beside(folder: Path, top: Path) -> dict[Path, JointMap]:
     """Maps in a folder and in those above it, up to the one that was given: the nearest first."""
     above = [place for place in folder.parents if place.is_relative_to(top)]
-    paths = [path for place in (folder, *above) for path in sorted(place.glob(_MAPS))]
+    paths = [path for place in (folder, *above) for path in _maps_in(place, place.stat().st_mtime_ns)]
     return {path: _read_map(path, path.stat().st_mtime_ns) for path in paths}
+
+
+@lru_cache(maxsize=4096)
+def _maps_in(folder: Path, _changed_ns: int) -> tuple[Path, ...]:
+    """Kept, since a folder of a million files is not listed for each of them."""
+    return tuple(sorted(folder.glob(_MAPS)))
 
 
 @lru_cache(maxsize=64)

@@ -8,7 +8,7 @@ is called `GgggTtttAaaaRrrr`: pair, session, action, repetition. As downloaded, 
     skeletons/G001T000A000R000/P1.npy, P2.npy    OptiTrack's 64 joints at 120 fps (T, 64, 3); +Y up, the unit is measured
     processed_data/motions/train.h5              for training: every 4th frame (30 fps), one array (T, 56, 6) per take: 55 SMPL-X
                                                  rotations and the translation of both people side by side, without shapes
-    texts/, texts_processed/                     three sentences per take about both
+    texts/, texts_processed/                     three sentences per take about both: said of both clips, wherever those lie
     splits/, annots/interaction_order.pkl        sides by take; which of the two acts
 
 The fits are the motion of the skeletons, which are left out where both lie side by side. The arrays for training are another
@@ -28,7 +28,7 @@ from pathlib import Path
 import numpy as np
 
 from manifests import source_manifest
-from motionunion.clip import SPLITS, ClipRef, RawClip
+from motionunion.clip import SPLITS, Annotation, ClipRef, RawClip
 from motionunion.errors import SourceFormatError
 from motionunion.formats.hdf5 import SUFFIXES as HDF5
 from motionunion.formats.hdf5 import hdf5_heads, is_hdf5, read_hdf5
@@ -37,7 +37,7 @@ from motionunion.formats.npz import list_members, member_heads, read_npz
 from motionunion.formats.plain_pickle import read_object_array, read_plain_pickle
 from motionunion.joint_maps import JOINT_MAPS
 from motionunion.skeleton import Skeleton
-from motionunion.sources.base import Claim, Folder, ReadOptions, Skip
+from motionunion.sources.base import Claim, Folder, Reading, ReadOptions, Skip
 from motionunion.sources.smpl_parameters import Body, one_shape, parted_pose, shaped, smpl_clip, text_of, whole_pose
 from motionunion.sources.two_people import ONE_OF_TWO, official_side, pair_labels, shared_sentences
 
@@ -46,7 +46,6 @@ _PERSON = re.compile(r"P[12]")
 _MEMBERS = frozenset({"root_orient", "pose_body", "pose_lhand", "pose_rhand", "trans"})
 _HANDS = {"left_hand": ("pose_lhand", 45), "right_hand": ("pose_rhand", 45)}
 _SKELETON = "inter_x_optitrack"
-_TEXTS = ("texts", "texts_processed")
 _LISTS = ("splits", "datasets")
 _ORDER = "interaction_order.pkl"
 
@@ -59,21 +58,26 @@ class InterX:
     suffixes: tuple[str, ...] = ()
 
     def recognise(self, folder: Folder) -> Claim | None:
-        """Claim a take's folder, HDF5 files of takes, and at the top of the set its sentences and lists."""
+        """Claim a take's folder, HDF5 files of takes, sentences about takes, and at the top of the set its lists."""
         files: list[Path] = []
         skipped: tuple[Skip, ...] = ()
         if _TAKE.fullmatch(folder.path.name):
             files, skipped = _take_files(folder)
         files += [folder.path / name for name in folder.with_suffix(*HDF5) if _has_takes(folder, name)]
+        files += [folder.path / name for name in folder.with_suffix(".txt") if _TAKE.fullmatch(Path(name).stem)]
         if {"motions", "skeletons"} & set(folder.folders):
             files += _beside(folder)
         return Claim(self.name, folder.top, tuple(sorted(files)), skipped) if files or skipped else None
 
     def discover(self, claim: Claim) -> Iterator[ClipRef]:
-        """Two clips per take, sorted by key."""
+        """Two clips per take, and one annotation per file of sentences, sorted by key."""
         refs = []
         for path in claim.files:
             suffix, size = path.suffix.lower(), path.stat().st_size
+            if suffix == ".txt" and _TAKE.fullmatch(path.stem):
+                refs.append(ClipRef(source=self.name, key=f"texts/{path.stem}", uid=f"{self.name}/{path.stem.lower()}",
+                                    path=path, root=claim.root, size=size))  # fmt: skip
+                continue
             if suffix in HDF5:
                 takes = _takes(path)
                 found = [(f"processed/{take}", take, person) for take in takes for person in (1, 2)]
@@ -90,14 +94,14 @@ class InterX:
             ]  # fmt: skip
         yield from sorted(refs, key=lambda ref: ref.key)
 
-    def read(self, ref: ClipRef, options: ReadOptions) -> RawClip:
-        """Read one person of one take. Raises `SourceFormatError` or `ClipError`."""
+    def read(self, ref: ClipRef, options: ReadOptions) -> Reading:
+        """Read one person of one take, or what is said about both. Raises `SourceFormatError` or `ClipError`."""
+        if ref.path.suffix.lower() == ".txt":
+            return _sentences(ref)
         take, person = ref.key.rpartition("#")[0].rpartition("/")[2], int(ref.key[-1])
         reading = {".npz": _fitted, ".npy": _captured}.get(ref.path.suffix.lower(), _processed)
         raw = reading(ref, options)
         home = ref.path.parent.parent if reading is _processed else ref.path.parents[2]
-        texts = next((path for folder in _TEXTS if (path := home / folder / f"{take}.txt").is_file()), None)
-        captions, faults = shared_sentences(texts, ref.uid, self.name) if texts is not None else ((), ())
         named = ref.path.stem if reading is _processed and ref.path.stem in SPLITS else None
         side, listed = (named, None) if named else official_side(take, (home / folder for folder in _LISTS))
         order = home / "annots" / _ORDER
@@ -109,16 +113,22 @@ class InterX:
             raw,
             group=f"{self.name}/{take.lower()}",
             official_split=side,
-            captions=captions,
             labels={
                 **pair_labels(take, person, ref.key),
                 **({"action": actions[action]} if action < len(actions) else {}),
                 **_role(order, take, person),
             },
             flags=(ONE_OF_TWO,),
-            inputs=(ref.path, *(path for path in (texts, listed) if path is not None)),
-            faults=faults,
+            inputs=(ref.path,) if listed is None else (ref.path, listed),
         )
+
+
+def _sentences(ref: ClipRef) -> Annotation:
+    said = [shared_sentences(ref.path, f"{ref.uid}/p{person}", InterX.name) for person in (1, 2)]
+    for _, faults in said:
+        for fault in faults:
+            raise fault
+    return Annotation(ref=ref, captions=tuple(caption for captions, _ in said for caption in captions))
 
 
 def _fitted(ref: ClipRef, options: ReadOptions) -> RawClip:
@@ -221,12 +231,8 @@ def _takes(path: Path) -> list[str]:
 
 
 def _beside(folder: Folder) -> list[Path]:
-    """Sentences, lists of splits and the order of the people, of a folder that holds the takes in one of its own."""
+    """Lists of splits and the order of the people, of a folder that holds the takes in one of its own."""
     found = []
-    for name in _TEXTS:
-        texts = folder.below(name)
-        if texts is not None:
-            found += [texts.path / text for text in texts.with_suffix(".txt") if _TAKE.fullmatch(Path(text).stem)]
     for name in _LISTS:
         lists = folder.below(name)
         if lists is not None:

@@ -11,7 +11,7 @@ import h5py
 import numpy as np
 import pytest
 
-from motionunion.clip import ClipRef, RawClip
+from motionunion.clip import Annotation, ClipRef, RawClip
 from motionunion.errors import SourceFormatError
 from motionunion.joint_maps import JOINT_MAPS
 from motionunion.kinematics import forward_kinematics
@@ -33,6 +33,12 @@ def listed(root: Path) -> dict[str, ClipRef]:
     return {ref.key: ref for claim in recognise([root]).claims for ref in SOURCES["inter_x"].discover(claim)}
 
 
+def said(ref: ClipRef) -> Annotation:
+    reading = SOURCES["inter_x"].read(ref, ReadOptions())
+    assert isinstance(reading, Annotation)
+    return reading
+
+
 def read(ref: ClipRef) -> RawClip:
     raw = SOURCES["inter_x"].read(ref, ReadOptions())
     assert isinstance(raw, RawClip)
@@ -44,33 +50,51 @@ def test_each_person_of_a_take_is_a_clip_and_skeletons_of_fits_are_left_out(
 ) -> None:
     assert list(refs) == [
         f"{FITTED}#P1", f"{FITTED}#P2", f"processed/{TRAINING}#P1", f"processed/{TRAINING}#P2",
-        f"skeletons/{CAPTURED}#P1", f"skeletons/{CAPTURED}#P2",
+        f"skeletons/{CAPTURED}#P1", f"skeletons/{CAPTURED}#P2", f"texts/{FITTED}", f"texts/{TRAINING}",
     ]  # fmt: skip
     (left_out,) = recognise([tmp_path]).skipped
     assert (left_out.count, left_out.path.name) == (2, FITTED)
     assert "motions/" in left_out.reason
 
 
-def test_a_take_found_by_its_own_folder_has_the_same_key_and_words(refs: dict[str, ClipRef], tmp_path: Path) -> None:
+def test_a_take_found_by_its_own_folder_has_the_same_key_and_side(refs: dict[str, ClipRef], tmp_path: Path) -> None:
     alone = listed(tmp_path / "motions" / FITTED)
     assert list(alone) == [f"{FITTED}#P1", f"{FITTED}#P2"]
-    assert [caption.text for caption in read(alone[f"{FITTED}#P1"]).captions] == [
-        "Two people shake hands.", "The first one walks up, the other waits.",
-    ]  # fmt: skip
+    assert read(alone[f"{FITTED}#P1"]).official_split == "test"
 
 
-def test_both_people_share_group_side_and_words_and_know_of_each_other(refs: dict[str, ClipRef]) -> None:
+def test_sentences_are_said_of_both_people_wherever_they_lie(refs: dict[str, ClipRef], tmp_path: Path) -> None:
+    sentences = ["Two people shake hands.", "The first one walks up, the other waits."]
+    for found in (refs, listed(tmp_path / "texts")):
+        captions = said(found[f"texts/{FITTED}"]).captions
+        people = [read(refs[f"{FITTED}#P{person}"]).ref.uid for person in (1, 2)]
+        assert [(c.uid, c.text, c.tokens) for c in captions] == [
+            (uid, text, None) for uid in people for text in sentences
+        ]
+    tagged = said(refs[f"texts/{TRAINING}"]).captions
+    assert {(c.text, c.tokens) for c in tagged} == {("two people walk", "two/NUM people/NOUN walk/VERB")}
+    assert [c.uid for c in tagged] == [read(refs[f"processed/{TRAINING}#P{person}"]).ref.uid for person in (1, 2)]
+
+
+def test_sentences_that_are_no_text_are_refused(refs: dict[str, ClipRef]) -> None:
+    ref = refs[f"texts/{FITTED}"]
+    ref.path.write_bytes("zwei Leute begrüßen sich".encode("latin-1"))
+    with pytest.raises(SourceFormatError) as caught:
+        said(ref)
+    assert caught.value.reason == "not_utf8"
+
+
+def test_both_people_share_group_and_side_and_know_of_each_other(refs: dict[str, ClipRef]) -> None:
     one, two = (read(refs[f"{FITTED}#P{person}"]) for person in (1, 2))
     assert one.group == two.group == "inter_x/g001t000a001r000"
     assert one.official_split == two.official_split == "test"
-    assert [c.text for c in one.captions] == [c.text for c in two.captions]
-    assert (one.captions[0].uid, two.captions[0].uid) == (one.ref.uid, two.ref.uid)
+    assert one.captions == two.captions == ()
     assert one.labels == {
         "recording": FITTED, "person": "P1", "partner": f"{FITTED}#P2", "action": "handshake", "role": "reactor",
     }  # fmt: skip
     assert (two.labels["partner"], two.labels["role"]) == (f"{FITTED}#P1", "actor")
     assert one.flags == two.flags == ("one_of_two",)
-    assert [path.name for path in one.inputs] == ["P1.npz", f"{FITTED}.txt", "test.txt"]
+    assert [path.name for path in one.inputs] == ["P1.npz", "test.txt"]
 
 
 def test_fits_keep_hands_shape_gender_and_the_place_of_both_in_one_world(refs: dict[str, ClipRef]) -> None:
@@ -101,7 +125,7 @@ def test_skeletons_give_joints_of_which_only_the_middle_of_the_spine_is_made_up(
     refs: dict[str, ClipRef], walk: Callable[..., Any]
 ) -> None:
     raw = read(refs[f"skeletons/{CAPTURED}#P2"])
-    assert (raw.fps, raw.official_split, raw.labels["action"], raw.captions) == (120, "train", "grab", ())
+    assert (raw.fps, raw.official_split, raw.labels["action"]) == (120, "train", "grab")
     clip = normalise(raw)
     assert clip.provenance["unit_m"] == "1.0"
     assert clip.provenance["measured_unit_m"].startswith("1.0 (0.9")
@@ -129,7 +153,6 @@ def test_training_files_hold_two_people_side_by_side_and_say_their_side(
     for person in (1, 2):
         raw = read(refs[f"processed/{TRAINING}#P{person}"])
         assert (raw.fps, raw.official_split, raw.gender, raw.betas) == (Fraction(30), "val", None, None)
-        assert [(c.text, c.tokens) for c in raw.captions] == [("two people walk", "two/NUM people/NOUN walk/VERB")]
         wanted = walk(30.0, 1.0, person)
         assert raw.quats_TJ4 is not None
         assert raw.root_T3 is not None

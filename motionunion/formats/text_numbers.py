@@ -37,8 +37,11 @@ class Words:
         codes[0] = codes[-3:] = _BLANK
         codes[1:-3] = np.frombuffer(block, dtype=np.uint8)
         blank = codes <= _BLANK
+        changed = np.zeros(len(codes), dtype=np.bool_)
+        np.not_equal(blank[1:], blank[:-1], out=changed[1:])
         self._codes = codes
-        self._edges: Integers = np.flatnonzero(blank[1:] != blank[:-1]) + 1
+        self._edges: Integers = np.flatnonzero(changed)
+        self._line_ends: int | None = None
         self.starts: Integers = self._edges[0::2]
         self.ends: Integers = self._edges[1::2]
 
@@ -55,7 +58,9 @@ class Words:
 
     def line_ends(self) -> int:
         """How many line ends the block has."""
-        return int(np.count_nonzero(self._codes == _LINE_END))
+        if self._line_ends is None:
+            self._line_ends = int(np.count_nonzero(self._codes == _LINE_END))
+        return self._line_ends
 
     def in_rows_of(self, width: int) -> bool:
         """Whether the block is plainly lines of `width` words, each with its line end: said without looking at every line.
@@ -103,17 +108,22 @@ class Words:
         count = len(self) if words is None else len(words)
         if count == 0:
             return np.empty(0)
-        wanted = np.zeros(len(self._edges) - 1, dtype=np.bool_)
-        wanted[slice(0, None, 2) if words is None else 2 * words] = True
+        entries = len(self._edges) - 1
+        if words is None:
+            wanted = b"\x55" * (entries // 8 + 1)  # every other one
+        else:
+            chosen = np.zeros(entries, dtype=np.bool_)
+            chosen[2 * words] = True
+            wanted = np.packbits(chosen, bitorder="little").tobytes()
         array = pa.StringArray.from_buffers(
-            len(wanted),
+            entries,
             pa.py_buffer(self._edges.astype(np.int32)),
             pa.py_buffer(self._codes),
-            pa.py_buffer(np.packbits(wanted, bitorder="little")),
-            len(wanted) - count,
+            pa.py_buffer(wanted),
+            entries - count,
         )
         try:
-            parsed = np.frombuffer(array.cast(pa.float64()).buffers()[1], dtype=np.float64, count=len(wanted))
+            parsed = np.frombuffer(array.cast(pa.float64()).buffers()[1], dtype=np.float64, count=entries)
         except pa.ArrowInvalid:
             return self._one_by_one(words)
         return parsed[0::2] if words is None else parsed[2 * words]

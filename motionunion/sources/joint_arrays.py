@@ -9,32 +9,26 @@ Keys are `<name of the description>/<path below it>`, then `#array` where a file
 
 from __future__ import annotations
 
-import json
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from fractions import Fraction
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from motionunion.clip import ClipRef, RawClip
 from motionunion.errors import ClipError, SourceFormatError
 from motionunion.formats.frame_rate import exact_rate
-from motionunion.formats.hdf5 import SUFFIXES as HDF5
-from motionunion.formats.hdf5 import hdf5_heads, read_hdf5, read_hdf5_attribute
-from motionunion.formats.npy import Array, npy_head, read_npy
-from motionunion.formats.npz import member_heads, read_npz
 from motionunion.skeleton import Skeleton
 from motionunion.sources.array_description import SUFFIXES, ArrayDescription, is_description, read_description
+from motionunion.sources.array_values import array_shapes, array_values, number_at, person_joints
 from motionunion.sources.base import Claim, Folder, ReadOptions
 
-MAX_JSON_BYTES = 64 << 20
-_SMPL_FAMILY = (22, 24, 52, 55)  # SMPL, SMPL-H and SMPL-X joints begin with the same 22
+MOST_PEOPLE = 100
+"""More are not told apart: a header that says so has its axes in another order, or lies."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +88,7 @@ class JointArrays:
             raise SourceFormatError(ref.path, "changed while it was read", reason="bad_description")
         path, description = _description_of(ref)
         place = _place_of(ref, path, description)
-        values = _values(place.path, place.array)
-        joints = _ordered(values, description, place)
+        joints = person_joints(array_values(place.path, place.array), description, place.path, place.person)
         recording = ref.key.partition("#P")[0] if place.person is not None else ref.key
         labels = {} if place.person is None else {"recording": recording, "person": f"P{place.person + 1}"}
         return RawClip(
@@ -195,92 +188,16 @@ def _in_file(file: Path, key: str, description: ArrayDescription) -> Iterator[_P
     if named and "people" not in description.order:
         yield _Place(key, file, description.array, None)
         return
-    shapes = _shapes(file, file.stat().st_mtime_ns, description.array)
-    several = _several(description)
-    for array, shape in shapes.items():
-        name = f"{key}#{array}" if several else key
-        people = 1
-        if "people" in description.order and len(shape) == len(description.order):
-            people = shape[description.order.index("people")]
+    for array, shape in array_shapes(file, description.array).items():
+        name = f"{key}#{array}" if _several(description) else key
         if "people" not in description.order:
             yield _Place(name, file, array, None)
-        else:
+            continue
+        people = shape[description.order.index("people")] if len(shape) == len(description.order) else 0
+        if 0 < people <= MOST_PEOPLE:
             yield from (_Place(f"{name}#P{person + 1}", file, array, person) for person in range(people))
-
-
-@lru_cache(maxsize=4096)
-def _shapes(file: Path, _changed_ns: int, array: str | None) -> dict[str | None, tuple[int, ...]]:
-    """Shape of every array of a file that holds motion, by its name."""
-    suffix = file.suffix.lower()
-    if suffix == ".npy":
-        return {None: npy_head(file).shape}
-    if array is None and suffix == ".npz":
-        heads = member_heads(file)
-        if len(heads) != 1:
-            raise _unnamed(file, heads)
-        return {name: head.shape for name, head in heads.items()}
-    if array is None:
-        raise _unnamed(file, {})
-    if suffix == ".json":
-        return {array: _json_array(file, array).shape}
-    heads = hdf5_heads(file) if suffix in HDF5 else member_heads(file)
-    found: dict[str | None, tuple[int, ...]]
-    found = {name: head.shape for name, head in heads.items() if fnmatchcase(name, array)}
-    if not found:
-        raise SourceFormatError(file, f"has no array {array!r}; it holds {', '.join(list(heads)[:5])}",
-                                reason="missing_array")  # fmt: skip
-    return found
-
-
-def _unnamed(file: Path, heads: Mapping[str, Any]) -> SourceFormatError:
-    there = f" (of {', '.join(list(heads)[:5])})" if heads else ""
-    return SourceFormatError(
-        file,
-        f"the description does not say which array{there} holds the positions: array = ...",
-        reason="missing_array",
-    )
-
-
-def _values(file: Path, array: str | None) -> Array:
-    suffix = file.suffix.lower()
-    if suffix == ".npy":
-        return read_npy(file)
-    if array is None:
-        (array,) = _shapes(file, file.stat().st_mtime_ns, None)
-        assert array is not None
-    if suffix == ".json":
-        return _json_array(file, array)
-    return read_hdf5(file, array) if suffix in HDF5 else read_npz(file, (array,))[array]
-
-
-def _ordered(values: Array, description: ArrayDescription, place: _Place) -> Array:
-    """One person's joints (T, J, 3) from an array as it stands."""
-    order, file = description.order, place.path
-    if values.ndim != len(order) or values.dtype.kind not in "fiu":
-        raise SourceFormatError(
-            file, f"has shape {values.shape} of {values.dtype}; the description says axes {' '.join(order)}",
-            reason="bad_shape",
-        )  # fmt: skip
-    values = values.transpose(
-        [order.index(axis) for axis in ("frames", "people", "joints", "joints_xyz", "xyz") if axis in order]
-    )
-    if "people" in order:
-        if place.person is None or place.person >= values.shape[1]:
-            raise SourceFormatError(file, f"has {values.shape[1]} people, and none for {place.key}", reason="bad_shape")
-        values = values[:, place.person]
-    if "joints_xyz" in order:
-        if values.shape[1] % 3:
-            raise SourceFormatError(
-                file, f"has {values.shape[1]} numbers a frame, no multiple of 3", reason="bad_shape"
-            )
-        values = values.reshape(len(values), -1, 3)
-    wanted = _SMPL_FAMILY if description.joint_map is None else (len(description.joints),)
-    if values.shape[1] not in wanted or values.shape[2] != 3:
-        raise SourceFormatError(
-            file, f"has {values.shape[1]} joints of {values.shape[2]} numbers; {description.skeleton_id} has "
-            f"{' or '.join(map(str, wanted))} of 3", reason="bad_shape",
-        )  # fmt: skip
-    return values[:, : len(description.joints)]
+        else:
+            yield _Place(name, file, array, None)  # reading it says that this is no crowd
 
 
 def _rate(place: _Place, description: ArrayDescription) -> Fraction:
@@ -292,44 +209,10 @@ def _rate(place: _Place, description: ArrayDescription) -> Fraction:
     where = rate.place
     if "*" in where and place.array is not None:  # the groups of a file, each with a rate of its own
         where = where.replace("*", place.array.partition("/")[0], 1)
-    value = float(_number(place.path, where))
+    value = number_at(place.path, where)
     if not math.isfinite(value) or value <= 0:
         raise ClipError(f"{place.path}: {where} is {value}, which is no rate", reason="no_frame_rate")
     return exact_rate(1 / value if rate.inverse else value)
-
-
-def _number(file: Path, where: str) -> float:
-    owner, at, attribute = where.partition("@")
-    if at and file.suffix.lower() not in HDF5:
-        raise SourceFormatError(file, f"has no attributes ({where!r}), HDF5 files have", reason="missing_array")
-    try:
-        value = np.asarray(read_hdf5_attribute(file, owner, attribute) if at else _values(file, where))
-        return float(value.reshape(-1)[0])
-    except (IndexError, TypeError, ValueError) as error:
-        raise SourceFormatError(file, f"{where!r} is no number", reason="no_frame_rate") from error
-
-
-def _json_array(file: Path, place: str) -> Array:
-    """Numbers in a JSON file, by keys joined with `/`."""
-    size = file.stat().st_size
-    if size > MAX_JSON_BYTES:
-        raise SourceFormatError(
-            file, f"has {size:,} bytes; {MAX_JSON_BYTES:,} are the most we read", reason="too_large"
-        )
-    try:
-        found: Any = json.loads(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise SourceFormatError(file, f"cannot be read ({error.strerror or error})", reason="unreadable") from error
-    except (ValueError, RecursionError) as error:
-        raise SourceFormatError(file, f"is no JSON ({error})", reason="bad_json") from error
-    for key in place.split("/"):
-        if not isinstance(found, dict) or key not in found:
-            raise SourceFormatError(file, f"has no {place!r}", reason="missing_array")
-        found = found[key]
-    try:
-        return np.asarray(found, dtype=np.float64)
-    except (TypeError, ValueError, OverflowError) as error:  # the last: integers that no float holds
-        raise SourceFormatError(file, f"{place!r} is no array of numbers ({error})", reason="bad_dtype") from error
 
 
 def _no_parents(description: ArrayDescription) -> tuple[int, ...]:

@@ -27,8 +27,9 @@ from motionunion.windows import MAX_ROWS, MIN_ROWS, Cut, Window, cut
 from tokenizer.checkpoint import Tokenizer
 from tokenizer.corpus import FORMAT, MANIFEST, SCHEMA, Corpus, open_corpus, table_of
 from tokenizer.crops import spread
-from tokenizer.metrics import code_usage, evaluate_windows
+from tokenizer.metrics import evaluate_windows
 from tokenizer.runs import CORPORA, open_run, remove_leftovers
+from tokenizer.usage import code_usage
 
 PART_WINDOWS = 512
 EVALUATED_ROWS = 200_000

@@ -18,47 +18,12 @@ import numpy.typing as npt
 from motionunion.joint_metrics import mpjpe, mpjpe_heading_free
 from motionunion.representations import registry
 from motionunion.windows import Window
+from tokenizer.usage import CodeUsage, code_usage
 
 if TYPE_CHECKING:
     from tokenizer.checkpoint import Tokenizer
 
 CHUNK_ROWS = 20_000  # rows whose joints are in memory at a time
-
-
-@dataclass(frozen=True, slots=True)
-class CodeUsage:
-    """How a set of tokens uses a codebook."""
-
-    tokens: int
-    used: int
-    """Distinct codes."""
-    codebook_size: int
-    exp_entropy: float
-    """exp(-sum p ln(p + 1e-7)): what a uniform use of that many codes would have (ScaMo, Fig. 6)."""
-
-    @property
-    def share_of_codebook(self) -> float:
-        """Distinct codes over the true codebook size."""
-        return self.used / self.codebook_size
-
-    @property
-    def share_of_possible(self) -> float:
-        """Distinct codes over min(tokens, codebook size): no more than that many can occur."""
-        return self.used / max(1, min(self.tokens, self.codebook_size))
-
-    @property
-    def tokens_per_code(self) -> float:
-        """Tokens for each distinct code."""
-        return self.tokens / max(1, self.used)
-
-
-def code_usage(counts: npt.NDArray[np.integer[Any]], codebook_size: int) -> CodeUsage:
-    """Usage from a histogram of codes (`numpy.bincount`); memory is that of the histogram."""
-    present = counts[counts > 0].astype(np.float64)
-    tokens = int(present.sum())
-    share = present / max(1, tokens)
-    entropy = float(-(share * np.log(share + 1e-7)).sum())
-    return CodeUsage(tokens, len(present), codebook_size, math.exp(entropy) if tokens else 0.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

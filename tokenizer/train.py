@@ -28,10 +28,11 @@ from tokenizer.config import Preset
 from tokenizer.crop_batches import CropBatches
 from tokenizer.crops import GUARD, TRAINING, TrainingData
 from tokenizer.loss import reconstruction_loss, saturation
-from tokenizer.metrics import code_usage, evaluate_windows
+from tokenizer.metrics import evaluate_windows
 from tokenizer.model import FSQVAE, build_model
 from tokenizer.quantizers import Quantized
 from tokenizer.runs import write_plan
+from tokenizer.usage import code_usage
 
 STATE = "state.pt"
 METRICS = "metrics.jsonl"

@@ -10,8 +10,9 @@ from motionunion.representations import registry
 from motionunion.windows import cut
 from tokenizer.checkpoint import Tokenizer
 from tokenizer.config import ModelConfig
-from tokenizer.metrics import code_usage, evaluate_windows
+from tokenizer.metrics import evaluate_windows
 from tokenizer.model import build_model
+from tokenizer.usage import code_usage
 
 
 def make_tokenizer(features) -> Tokenizer:

@@ -7,12 +7,20 @@ from collections.abc import Mapping
 from typing import Any
 
 from motionunion.errors import ConfigError
+from tokenizer.quantizers.bsq import BSQ, BSQConfig
 from tokenizer.quantizers.fsq import FSQ, FSQConfig
+from tokenizer.quantizers.grouped_fsq import GroupedFSQ, GroupedFSQConfig
 from tokenizer.quantizers.levels import levels_of
+from tokenizer.quantizers.lfq import LFQ, LFQConfig
 from tokenizer.quantizers.protocol import Quantizer, QuantizerConfig
+from tokenizer.quantizers.residual_fsq import ResidualFSQ, ResidualFSQConfig
+from tokenizer.quantizers.rvq import RVQ, RVQConfig
 from tokenizer.quantizers.vq import VQ, VQConfig
 
-CONFIGS: dict[str, type[QuantizerConfig]] = {config.kind: config for config in (FSQConfig, VQConfig)}
+CONFIGS: dict[str, type[QuantizerConfig]] = {
+    config.kind: config
+    for config in (FSQConfig, VQConfig, RVQConfig, LFQConfig, BSQConfig, GroupedFSQConfig, ResidualFSQConfig)
+}
 """Every kind, in the order in which lists and reports have them."""
 
 
@@ -21,8 +29,18 @@ def build_quantizer(config: QuantizerConfig, width: int) -> Quantizer:
     match config:
         case FSQConfig():
             return FSQ(config, width)
+        case RVQConfig():  # before VQ's, whose settings it inherits
+            return RVQ(config, width)
         case VQConfig():
             return VQ(config, width)
+        case BSQConfig():  # before LFQ's, likewise
+            return BSQ(config, width)
+        case LFQConfig():
+            return LFQ(config, width)
+        case GroupedFSQConfig():
+            return GroupedFSQ(config, width)
+        case ResidualFSQConfig():
+            return ResidualFSQ(config, width)
     raise ConfigError(f"quantizer: {type(config).__name__} is a configuration that no quantiser is made from")
 
 

@@ -32,17 +32,19 @@ class QuantizerConfig(ABC):
         return 1
 
     def in_words(self) -> str:
-        """Kind and the settings that have no default: `fsq, levels (8, 6, 5)`."""
-        said = (field.name for field in fields(self) if field.default is MISSING)
-        return ", ".join([self.kind, *(f"{name} {getattr(self, name)}" for name in said)])
+        """Kind, the settings that have no default and the codes of a step: `rvq, size 512, 6 codes for a step`."""
+        said = [f"{field.name} {getattr(self, field.name)}" for field in fields(self) if field.default is MISSING]
+        several = [f"{self.codes_per_step} codes for a step"] if self.codes_per_step > 1 else []
+        return ", ".join([self.kind, *said, *several])
 
 
 class Quantized(NamedTuple):
     """What one pass through a quantiser gives."""
 
     latents: Tensor
-    """(..., C) float32: what a decoder sees, equal to `dequantize(indices)` unless a quantiser in training left some of
-    its layers out; the gradient goes through to the given latents as if nothing had been rounded."""
+    """(..., C) float32: what a decoder sees; the gradient goes through to the given latents as if nothing had been rounded.
+    In evaluation mode equal to `dequantize(indices)`. In training mode a learnt codebook has moved on since, and layers may
+    have been left out."""
     indices: Tensor
     """(...) or (..., Q), int64."""
     loss: Tensor

@@ -27,6 +27,7 @@ from tokenizer.quantizers.protocol import (
 )
 from tokenizer.quantizers.team import first_of_team, sum_over_team
 
+DECAY = 0.99
 SCORES = 1 << 24
 """Distances that are in memory at a time, at most: 64 MiB."""
 SHIFT = 0.01
@@ -44,7 +45,7 @@ class VQConfig(QuantizerConfig):
     kind: ClassVar[str] = "vq"
     size: int
     """Codes."""
-    decay: float = 0.99
+    decay: float = DECAY
     """Of the moving averages of sums and counts."""
     reset: bool = True
     """Whether codes that are hardly used become copies of latents of the present batch."""
@@ -96,15 +97,23 @@ class VQ(Quantizer):
         """Quantise latents (..., C); in training mode the codebook moves afterwards."""
         with float32_arithmetic(latents):
             latents = latents.float()
-            real = torch.ones(latents.shape[:-1], device=latents.device) if mask is None else mask.float()
-            if self.training and not self._begun:
-                self._begin(latents.detach(), real)
-            indices = self.indices(latents)
-            codes = functional.embedding(indices, self.codebook)
-            if self.training:
-                self._learn(latents.detach(), indices, real)
+            codes, indices = self.assign(latents, mask)
             loss = self.config.commitment * masked_mean((latents - codes).square(), mask)
             return Quantized(straight_through(codes, latents), indices, loss, None)
+
+    def assign(self, latents: Tensor, mask: Tensor | None, active: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Vectors (..., C) and codes (...) of float32 latents (..., C); in training mode the codebook moves afterwards.
+
+        `active` is a scalar boolean: where False, the codebook stays as it is and the step counts all the same.
+        """
+        real = torch.ones(latents.shape[:-1], device=latents.device) if mask is None else mask.float()
+        if self.training and not self._begun:
+            self._begin(latents.detach(), real)
+        indices = self.indices(latents)
+        codes = functional.embedding(indices, self.codebook)
+        if self.training:
+            self._learn(latents.detach(), indices, real, active)
+        return codes, indices
 
     def indices(self, latents: Tensor) -> Tensor:
         """Codes (...) of the nearest vectors to latents (..., C)."""
@@ -130,8 +139,8 @@ class VQ(Quantizer):
         self._begun = False
 
     @torch.no_grad()
-    def _learn(self, latents: Tensor, indices: Tensor, real: Tensor, active: Tensor | None = None) -> None:
-        """One step of the moving averages; `active` (scalar boolean) False leaves everything but the step as it is."""
+    def _learn(self, latents: Tensor, indices: Tensor, real: Tensor, active: Tensor | None) -> None:
+        """One step of the moving averages."""
         decay, flat, weight = self.config.decay, latents.reshape(-1, latents.shape[-1]), real.reshape(-1)
         count = torch.zeros_like(self.code_count).index_add_(0, indices.reshape(-1), weight)
         total = torch.zeros_like(self.code_sum).index_add_(0, indices.reshape(-1), flat * weight[:, None])
@@ -168,3 +177,18 @@ def nearest(latents_MC: Tensor, codebook_KC: Tensor) -> Tensor:
     # The latent's own length is the same for every code and is left out.
     scores = (torch.addmm(lengths, piece, codebook_KC.T, alpha=-2) for piece in torch.split(latents_MC, rows))
     return torch.cat([piece.argmin(dim=1) for piece in scores])
+
+
+def state_of_codebook(codebook_KC: Tensor, decay: float = DECAY) -> dict[str, Tensor]:
+    """The whole state dict of a VQ of which the codebook alone is known, as in published weights.
+
+    Training then goes on from that codebook. Every code counts as much as a steady use by one step of time for each batch
+    adds up to, 1 / (1 - decay): it moves with the data from the first batch on, and unused it lasts for hundreds of them.
+    """
+    weight = 1 / (1 - decay)
+    return {
+        "codebook": codebook_KC,
+        "code_sum": codebook_KC * weight,
+        "code_count": codebook_KC.new_full((len(codebook_KC),), weight),
+        "steps": torch.ones((), dtype=torch.int64),
+    }

@@ -1,7 +1,8 @@
-"""The convolutional FSQ-VAE of ScaMo, with the reference's layer names so that its weights load strictly.
+"""The convolutional autoencoder of ScaMo, T2M-GPT, MoMask and MotionMillion, with the references' layer names, so that
+their weights load strictly.
 
-Shapes: B batch, T feature rows (a multiple of four for an exact round trip), D features, C width, N = T / 4 codes.
-The numbering inside `nn.Sequential` is the state-dict key of the published checkpoints; a layer must not move.
+Shapes: B batch, T feature rows, D features, C channels of a latent, R rows to a code (`ModelConfig.rows_per_code`), N = T // R
+codes. A length that is a multiple of R makes an exact round trip. The numbering inside `nn.Sequential` is the state-dict key of the published checkpoints; a layer must not move.
 """
 
 from __future__ import annotations
@@ -10,54 +11,27 @@ import torch
 from torch import Tensor, nn
 
 from tokenizer.config import ModelConfig
+from tokenizer.layers import ResidualStack, convolution
+from tokenizer.patcher import Patcher, Unpatcher
 from tokenizer.quantizers import Quantized, build_quantizer
 
 
-class ResidualBlock(nn.Module):
-    """ReLU, dilated convolution, ReLU, 1x1 convolution, and the input added."""
-
-    def __init__(self, width: int, dilation: int) -> None:
-        super().__init__()
-        self.conv1 = nn.Conv1d(width, width, 3, padding=dilation, dilation=dilation)
-        self.conv2 = nn.Conv1d(width, width, 1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, C, T) to (B, C, T)."""
-        inner: Tensor = self.conv2(torch.relu(self.conv1(torch.relu(x))))
-        return x + inner
-
-
-class ResidualStack(nn.Module):
-    """Residual blocks whose dilations fall (9, 3, 1), in the encoder and in the decoder alike."""
-
-    def __init__(self, width: int, depth: int, growth: int) -> None:
-        super().__init__()
-        self.model = nn.Sequential(*(ResidualBlock(width, growth**power) for power in reversed(range(depth))))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, C, T) to (B, C, T)."""
-        out: Tensor = self.model(x)
-        return out
-
-
 class Encoder(nn.Module):
-    """Rows to latents, four to one."""
+    """Rows to latents, `rows_per_code` to one."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
-        width = config.width
+        width, causal = config.width, config.causal
         halvings = (
-            nn.Sequential(
-                nn.Conv1d(width, width, 4, stride=2, padding=1),
-                ResidualStack(width, config.depth, config.dilation_growth),
-            )
+            nn.Sequential(convolution(width, width, causal=causal, halving=True), _stack(config))
             for _ in range(config.down)
         )
         self.model = nn.Sequential(
-            nn.Conv1d(config.features, width, 3, padding=1),
+            *_patching(Patcher, config),
+            convolution(config.features * config.patch, width, causal=causal),
             nn.ReLU(),
             *halvings,
-            nn.Conv1d(width, width, 3, padding=1),
+            convolution(width, config.latent_width, causal=causal),
         )
 
     def forward(self, x: Tensor) -> Tensor:
@@ -67,26 +41,27 @@ class Encoder(nn.Module):
 
 
 class Decoder(nn.Module):
-    """Latents to rows, one to four."""
+    """Latents to rows, one to `rows_per_code`."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
-        width = config.width
+        width, causal = config.width, config.causal
         doublings = (
             nn.Sequential(
-                ResidualStack(width, config.depth, config.dilation_growth),
+                _stack(config),
                 nn.Upsample(scale_factor=2, mode="nearest"),
-                nn.Conv1d(width, width, 3, padding=1),
+                convolution(width, width, causal=causal),
             )
             for _ in range(config.down)
         )
         self.model = nn.Sequential(
-            nn.Conv1d(width, width, 3, padding=1),
+            convolution(config.latent_width, width, causal=causal),
             nn.ReLU(),
             *doublings,
-            nn.Conv1d(width, width, 3, padding=1),
+            convolution(width, width, causal=causal),
             nn.ReLU(),
-            nn.Conv1d(width, config.features, 3, padding=1),
+            convolution(width, config.features * config.patch, causal=causal),
+            *_patching(Unpatcher, config),
         )
 
     def forward(self, x: Tensor) -> Tensor:
@@ -95,21 +70,31 @@ class Decoder(nn.Module):
         return out
 
 
+def _stack(config: ModelConfig) -> ResidualStack:
+    return ResidualStack(config.width, config.depth, config.dilation_growth, norm=config.norm, causal=config.causal)
+
+
+def _patching(direction: type[Patcher] | type[Unpatcher], config: ModelConfig) -> list[nn.Module]:
+    """The layer itself, or none: a patcher of one row computes nothing, but moves the numbers of the layers behind it."""
+    return [] if config.patcher == "none" else [direction(config.patcher, config.patch)]
+
+
 class Autoencoder(nn.Module):
     """Encoder, quantiser, decoder."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.encoder = Encoder(config)
-        self.quantizer = build_quantizer(config.quantizer, config.width)
+        self.quantizer = build_quantizer(config.quantizer, config.latent_width)
         self.decoder = Decoder(config)
 
 
 class FSQVAE(nn.Module):
     """The whole tokenizer network; its keys carry the reference's prefix `vqvae.`.
 
-    Works in the normalised space of its statistics. A length that is no multiple of four is cut to codes as the
-    reference cuts it (63 rows give 15 codes, 65 to 67 give 16), and the reconstruction has four rows a code.
+    Works in the normalised space of its statistics. A length that is no multiple of R is cut to codes as the reference
+    cuts it (with R = 4, 63 rows give 15 codes, 65 to 67 give 16), and the reconstruction has R rows a code. A causal
+    network's code n has seen no row from R (n + 1) on, and its row t no code beyond t // R.
     """
 
     def __init__(self, config: ModelConfig) -> None:
@@ -127,13 +112,13 @@ class FSQVAE(nn.Module):
         return self.vqvae.quantizer.indices(self.encode_latents(features).transpose(1, 2))
 
     def decode(self, codes: Tensor) -> Tensor:
-        """Normalised features (B, 4 N, D) of codes (B, N) or (B, N, Q); every row of the batch stays a clip of its own."""
+        """Normalised features (B, R N, D) of codes (B, N) or (B, N, Q); every row of the batch stays a clip of its own."""
         latents = self.vqvae.quantizer.dequantize(codes)
         rows: Tensor = self.vqvae.decoder(latents.transpose(1, 2))
         return rows.transpose(1, 2)
 
     def forward(self, features: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Quantized]:
-        """Reconstruction (B, 4 N, D) of normalised features (B, T, D), and what the quantiser gave.
+        """Reconstruction (B, R N, D) of normalised features (B, T, D), and what the quantiser gave.
 
         `mask` (B, T) is 1 on real rows: a quantiser neither learns from nor loses by a code that begins on padding.
         """

@@ -164,6 +164,7 @@ def _proposal_json(proposal: Proposal) -> dict[str, Any]:
         "rest": proposal.rest.kind,
         "height_m": proposal.height_m,
         "faces": proposal.faces,
+        "suspect_rate": None if proposal.suspect_rate is None else asdict(proposal.suspect_rate),
         "fk_error_m": proposal.fk_error_m,
         "map": {name: asdict(place) for name, place in zip(SMPL22_NAMES, joint_map.places, strict=True)},
         "axes": dict(joint_map.axes or {}),

@@ -17,8 +17,9 @@ import numpy.typing as npt
 from motionunion.joint_map import END, Place, plain_names
 from motionunion.joint_map_form import fill_missing
 from motionunion.limbs import Limb, Limbs
+from motionunion.moving_skeleton import Moving
 from motionunion.rotation import rotate
-from motionunion.skeleton import SMPL22_NAMES, Skeleton
+from motionunion.skeleton import SMPL22_NAMES
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -27,19 +28,6 @@ _SPINE2 = 0.6
 """Of a spine of more than three joints that one is spine2 that lies nearest to this share of its length."""
 _NOWHERE = 1e-4
 _NUB_WORDS = ("end", "nub", "top", "site", "tip")
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Moving:
-    """A skeleton in motion, in the file's unit and axes."""
-
-    skeleton: Skeleton
-    world_TJ4: FloatArray
-    joints_TJ3: FloatArray
-    turns: frozenset[int]
-    """Joints whose own rotation changes over the clip."""
-    ends: dict[str, FloatArray]
-    """Offset of the End Site of each joint that has one, by plain name."""
 
 
 @dataclass(frozen=True, slots=True)

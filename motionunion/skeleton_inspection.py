@@ -10,7 +10,7 @@ Shapes: T frames, J joints of the file.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -20,12 +20,14 @@ import numpy.typing as npt
 from motionunion import rotation
 from motionunion.errors import ClipError, ConfigError, UsageError
 from motionunion.formats.bvh import Bvh, read_bvh
+from motionunion.frame_rate_check import RateEstimate, suspect_rate
 from motionunion.inspection_doubts import Doubt, body_doubts, hinge_doubts, motion_doubts
-from motionunion.joint_map import END, JointMap, plain_names
-from motionunion.joint_map_proposal import Moving, propose_places, tell_sides
+from motionunion.joint_map import JointMap, plain_names
+from motionunion.joint_map_proposal import propose_places, tell_sides
 from motionunion.joint_map_writing import joint_map_toml
 from motionunion.limbs import find_limbs
 from motionunion.measure import Measured, facing, height, measured_unit_m, measured_up
+from motionunion.moving_skeleton import Moving, in_motion, stood_up, with_ends
 from motionunion.plausibility import implausibilities
 from motionunion.rest_axes import Rest
 from motionunion.rest_measure import find_rest
@@ -34,7 +36,6 @@ from motionunion.skeleton import Skeleton
 from motionunion.sources.bvh_body import body_of
 from motionunion.sources.bvh_heads import end_sites_of
 from motionunion.sources.bvh_source import from_travelling_joint
-from motionunion.world_frame import TO_Y_UP
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -68,6 +69,8 @@ class Proposal:
     """Head joint to balls of the feet, stretched out."""
     faces: str
     """Where the body faces in the first frame, with +Y up: `+Z`, `-X`, ..."""
+    suspect_rate: RateEstimate | None
+    """The frame rate that falls and steps show, where it is not the file's."""
     fk_error_m: float
     """Largest distance between what would be stored and the file's own joints, over mapped joints and the frames looked at."""
 
@@ -175,18 +178,17 @@ def _propose(path: Path, bvh: Bvh, sites: dict[str, FloatArray], skeleton_id: st
     first = pose_file(skeleton, quats[:_FIRST], root[:_FIRST])[1]
     step = max(1, -(-len(quats) // _FRAMES))
     quats, root, fps = quats[::step], root[::step], float(bvh.fps) / step
-    world, joints = pose_file(skeleton, quats, root)
-    plain_sites = dict(zip(plain_names(tuple(sites)), sites.values(), strict=True))
-    moving = Moving(skeleton, world, joints, _turning(quats), plain_sites)
+    moving = in_motion(skeleton, quats, root, sites)
     sides = tell_sides(moving, limbs)
     places, ends = propose_places(moving, sides.limbs)
     names = (*plain, *ends)
-    moving = _with_ends(moving, ends)
+    moving = with_ends(moving, ends)
     bare = JointMap(skeleton_id=skeleton_id, title="", names=(names,), places=places, axes={})
     measured = np.einsum("kj,tjc->tkc", bare.position_weights(moving.skeleton.names), moving.joints_TJ3)
     up = measured_up(measured)
     unit_m = measured_unit_m(measured, up.value)
-    rest, upright = _rest(moving, bare, up.value, fps)
+    upright = stood_up(moving, up.value)
+    rest = find_rest(moving.skeleton, bare, upright.world_TJ4, upright.joints_TJ3, fps)
     joint_map = JointMap(
         skeleton_id=skeleton_id,
         title=f"Skeleton of {path.name}",
@@ -201,7 +203,12 @@ def _propose(path: Path, bvh: Bvh, sites: dict[str, FloatArray], skeleton_id: st
     )
     grounds = _Grounds(*body_doubts(skeleton, sides.limbs, sides.sure))
     grounds.doubts += motion_doubts(up, unit_m, rest, len(quats))
-    error, faces = _try(grounds, moving, joint_map, upright, float(bvh.fps) / step)
+    error, faces, rate = _try(grounds, moving, joint_map, upright, fps)
+    if rate is not None:
+        rate = replace(rate, fps=rate.fps * step)
+        grounds.doubts.append(
+            Doubt(0.9, f"the file says {float(bvh.fps):g} frames a second, its motion {rate.fps:.3g} ({rate.evidence})")
+        )
     if joint_map.added_frames:
         grounds.reasons.append(
             "the first frame is no part of the motion: the next one is elsewhere, and goes on smoothly"
@@ -220,6 +227,7 @@ def _propose(path: Path, bvh: Bvh, sites: dict[str, FloatArray], skeleton_id: st
         rest=rest,
         height_m=height(measured) * unit_m.value,
         faces=faces,
+        suspect_rate=rate,
         fk_error_m=error,
     )
 
@@ -230,45 +238,9 @@ def _added_frames(joints_TJ3: FloatArray) -> int:
     return int(len(steps) == _FIRST - 1 and steps[0] > _JUMP_M and steps[0] > 5 * steps[1:].max())
 
 
-def _turning(quats_TJ4: FloatArray) -> frozenset[int]:
-    moved = np.abs(quats_TJ4 - quats_TJ4[:1]).max(axis=(0, 2)) > 1e-6
-    return frozenset(np.flatnonzero(moved).tolist())
-
-
-def _with_ends(moving: Moving, ends: tuple[str, ...]) -> Moving:
-    """The skeleton with some End Sites as joints that never turn."""
-    if not ends:
-        return moving
-    plain = plain_names(moving.skeleton.names)
-    above = [plain.index(name.removesuffix(END)) for name in ends]
-    offsets = np.array([moving.ends[name.removesuffix(END)] for name in ends])
-    skeleton = Skeleton(
-        (*plain, *ends), (*moving.skeleton.parents, *above), np.concatenate([moving.skeleton.offsets_J3, offsets])
-    )
-    places = moving.joints_TJ3[:, above] + rotation.rotate(moving.world_TJ4[:, above], offsets)
-    return Moving(
-        skeleton,
-        np.concatenate([moving.world_TJ4, moving.world_TJ4[:, above]], axis=1),
-        np.concatenate([moving.joints_TJ3, places], axis=1),
-        moving.turns,
-        moving.ends,
-    )
-
-
-def _rest(moving: Moving, bare: JointMap, up: str, fps: float) -> tuple[Rest, Moving]:
-    """The rest axes, and the motion with +Y up."""
-    turn = TO_Y_UP[up]
-    upright = Moving(
-        moving.skeleton,
-        rotation.multiply(turn, moving.world_TJ4),
-        rotation.rotate(turn, moving.joints_TJ3),
-        moving.turns,
-        moving.ends,
-    )
-    return find_rest(moving.skeleton, bare, upright.world_TJ4, upright.joints_TJ3, fps), upright
-
-
-def _try(grounds: _Grounds, moving: Moving, joint_map: JointMap, upright: Moving, fps: float) -> tuple[float, str]:
+def _try(
+    grounds: _Grounds, moving: Moving, joint_map: JointMap, upright: Moving, fps: float
+) -> tuple[float, str, RateEstimate | None]:
     """What the store would keep by this map: its error against the file, and whether it passes for a person."""
     unit_m = joint_map.unit_m or 1.0
     skeleton = Skeleton(moving.skeleton.names, moving.skeleton.parents, moving.skeleton.offsets_J3 * unit_m)
@@ -286,4 +258,5 @@ def _try(grounds: _Grounds, moving: Moving, joint_map: JointMap, upright: Moving
     for problem in implausibilities(aligned.joints_T22x3, aligned.offsets_22x3, fps).values():
         grounds.doubts.append(Doubt(0.3, f"ingest would refuse it: {problem}"))
     front = facing(aligned.joints_T22x3)[0]
-    return error, _COMPASS[round(np.arctan2(front[0], front[2]) / (np.pi / 2)) % 4]
+    rate = suspect_rate(aligned.joints_T22x3, fps) if len(aligned.joints_T22x3) > 1 else None
+    return error, _COMPASS[round(np.arctan2(front[0], front[2]) / (np.pi / 2)) % 4], rate

@@ -153,8 +153,8 @@ def _with_ends(
     if not joint_map.ends:
         return skeleton, quats_TJ4
     plain = plain_names(skeleton.names)
-    found = end_sites_of(path)
-    sites = dict(zip(plain_names(tuple(found)), found.values(), strict=True))
+    own = dict(zip(skeleton.names, plain, strict=True))
+    sites = {own[name]: site for name, site in end_sites_of(path).items() if name in own}
     lacking = [name for name in joint_map.ends if name not in sites]
     if lacking:
         raise SourceFormatError(

@@ -36,13 +36,13 @@ FRAMES = 90
 
 
 @cache
-def walk() -> tuple[FloatArray, FloatArray]:
+def walk(frames: int = FRAMES) -> tuple[FloatArray, FloatArray]:
     """Somebody on the way: local SMPL rotations (T, 22, 4) and pelvis (T, 3)."""
     rng = np.random.default_rng(5)
     who = Performer.draw(rng)
     score = who.choreography(rng)
-    go(score, Gait(forward=1.1, cadence=1.9), 0.2, FRAMES / FPS + 0.5, rng, who.swing)
-    posed = pose_body(score, np.arange(FRAMES) / FPS, FRAMES / FPS, TEMPLATE.offsets_22x3)
+    go(score, Gait(forward=1.1, cadence=1.9), 0.2, frames / FPS + 0.5, rng, who.swing)
+    posed = pose_body(score, np.arange(frames) / FPS, frames / FPS, TEMPLATE.offsets_22x3)
     return posed.quats_T22x4, posed.root_T3
 
 
@@ -95,7 +95,7 @@ def along_x() -> FloatArray:
 
 def write(path: Path, how: Rig, frames: int = FRAMES) -> Path:
     """The walk as a BVH file of a rig."""
-    quats, root = (track[:frames] for track in walk())
+    quats, root = (track[:frames] for track in walk(max(frames, FRAMES)))
     world = rotation.multiply(global_rotations(quats, SMPL22_PARENTS), how.turned_JQ)
     world = rotation.multiply(rotation.conjugate(TO_Y_UP[how.up]), world)
     root = rotation.rotate(rotation.conjugate(TO_Y_UP[how.up]), root) / how.unit_m
@@ -288,6 +288,17 @@ def test_what_is_no_body_has_no_map_and_says_why(tmp_path: Path) -> None:
     (tmp_path / "text.bvh").write_text("hello")
     with pytest.raises(SourceFormatError, match="not a whole BVH"):
         inspect(tmp_path / "text.bvh")
+
+
+def test_a_rate_that_nobody_could_walk_at_is_a_doubt(tmp_path: Path) -> None:
+    path = write(tmp_path / "rig.bvh", rig(), frames=240)
+    path.write_text(path.read_text().replace(f"Frame Time: {1 / FPS:.8f}", f"Frame Time: {1 / FPS / 5:.8f}"))
+    fast = inspect(path)
+    assert fast.fps == 150
+    assert fast.proposal is not None
+    assert fast.proposal.suspect_rate is not None
+    assert 20 < fast.proposal.suspect_rate.fps < 60
+    assert any("150 frames a second, its motion" in doubt.reason for doubt in fast.proposal.doubts)
 
 
 def test_an_added_t_pose_is_seen(tmp_path: Path) -> None:

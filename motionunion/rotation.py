@@ -13,7 +13,7 @@ import numpy.typing as npt
 AXES = "XYZ"
 
 _SMALL_ANGLE = 1e-4  # below this the series is exact to float64; above it the quotient is
-_BLOCK = 4096  # rotations whose intermediate numbers stay in a core's own cache
+_BLOCK = 1024  # rotations whose intermediate numbers stay in a core's own cache
 
 
 def _float64(values: npt.ArrayLike) -> npt.NDArray[np.float64]:

@@ -153,7 +153,7 @@ def test_shortest_arc_of_a_zero_vector_cannot_pass_unseen() -> None:
     assert np.isnan(rotation.shortest_arc([0.0, 0, 0], [1.0, 0, 0])).all()
 
 
-@pytest.mark.parametrize("count", [0, 1, 4095, 4096, 4097, 9000])
+@pytest.mark.parametrize("count", [0, 1, 1023, 1024, 1025, 4000])
 def test_long_tracks_are_turned_into_quaternions_as_short_ones_are(count: int) -> None:
     rotvecs = np.random.default_rng(count).normal(0, 1, (count, 3))
     rotvecs[::5] = 0

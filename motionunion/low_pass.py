@@ -24,7 +24,7 @@ Array = npt.NDArray[np.float64]
 REACH = 5
 """Frames of the result that the kernel reaches to either side."""
 KAISER_BETA = 6.0
-_ROWS = 32
+_ROWS = 16
 """Frames of the result computed at once: the weights of so many are one small dense matrix."""
 _LOST = 1e-3
 """A mean of unit quaternions that is shorter than this has no direction worth the name."""

@@ -27,6 +27,7 @@ _STAND_IN = 0.35
 _SPINE2 = 0.6
 """Of a spine of more than three joints that one is spine2 that lies nearest to this share of its length."""
 _NOWHERE = 1e-4
+_ON = 0.5
 _NUB_WORDS = ("end", "nub", "top", "site", "tip")
 
 
@@ -121,7 +122,7 @@ def _spine(moving: Moving, limbs: Limbs) -> dict[str, Place | None]:
 
 def _neck(moving: Moving, limbs: Limbs, places: dict[str, Place | None]) -> dict[str, Place | None]:
     chain = list(limbs.neck)
-    while len(chain) > 1 and _is_nub(moving, chain[-1]):
+    while len(chain) > 1 and (_is_nub(moving, chain[-1]) or (len(chain) > 2 and not _goes_on(moving, chain))):
         chain.pop()
     head = _plain(moving, chain[-1])
     if len(chain) == 1:
@@ -138,6 +139,15 @@ def _is_nub(moving: Moving, joint: int) -> bool:
     """Whether a joint only marks the end of the one before it: it never turns, and its name says so."""
     name = _name(moving, joint).lower()
     return joint not in moving.turns and any(name.rstrip("_0123456789").endswith(word) for word in _NUB_WORDS)
+
+
+def _goes_on(moving: Moving, chain: list[int]) -> bool:
+    """Whether the last bone of a neck goes on where the one before it went: a jaw does not, and has often no length."""
+    before, last = (moving.joints_TJ3[:, chain[k]] - moving.joints_TJ3[:, chain[k - 1]] for k in (-2, -1))
+    if not last.any() or not before.any():
+        return bool(last.any())
+    lengths = np.linalg.norm(before, axis=-1) * np.linalg.norm(last, axis=-1)
+    return bool((np.einsum("tc,tc->t", before, last) / lengths).mean() > _ON)
 
 
 def _is_above_shoulders(moving: Moving, limbs: Limbs) -> bool:

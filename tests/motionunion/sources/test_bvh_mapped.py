@@ -16,6 +16,8 @@ from motionunion.ingest.run import dry_run, ingest
 from motionunion.joint_map_writing import joint_map_toml
 from motionunion.joint_maps import JOINT_MAPS, JointMap, read_joint_map
 from motionunion.normalise import normalise
+from motionunion.skeleton import SMPL22_NAMES
+from motionunion.skeleton_inspection import SURE_ENOUGH, inspect
 from motionunion.sources import SOURCES, Claim, ReadOptions
 from motionunion.sources.detect import recognise
 from motionunion.store.store import open_store
@@ -231,3 +233,30 @@ def test_maps_beside_the_files_hold_for_their_folder_and_those_below(
     assert [raw.skeleton_id for raw in read(claim)] == ["near", "top", "top"]
     above = recognise([root / "near"]).claims
     assert [ref.key for ref in BVH.discover(above[0])] == ["near/take3"]
+
+
+BVH_SOURCES = [
+    "100style", "animated_drawings", "azure_kinect", "bandai_namco_1", "bones_seed", "cmu_3dsmax", "cmu_cgspeed", "cmu_daz",
+    "humanik_z_up", "lafan1", "mixamo", "mocapnet", "perception_neuron", "rokoko", "smpl_bvh", "xia_style", "xsens",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("source", BVH_SOURCES)
+def test_inspection_proposes_for_every_exporter_the_map_made_by_hand(
+    source: str, write_tree: Callable[[str, Path], Any], tmp_path: Path
+) -> None:
+    write_tree(source, tmp_path)
+    found = inspect(min(tmp_path.rglob("*.bvh")))
+    assert found.known is not None
+    assert found.proposal is not None
+    assert found.proposal.confidence >= SURE_ENOUGH
+    assert found.proposal.fk_error_m < 1e-3
+    proposed, known = found.proposal.joint_map, JOINT_MAPS[found.known]
+    assert proposed.up == (known.up or "y")
+    for name, place, expected in zip(SMPL22_NAMES, proposed.places, known.places, strict=True):
+        assert (place.rotation, place.start, place.masked) == (expected.rotation, expected.start, expected.masked), name
+
+
+def test_known_sources_are_all_tried() -> None:
+    trees = {name for name, reader in SOURCES.items() if ".bvh" in reader.suffixes}
+    assert trees - {"bvh", "bandai_namco_2"} == set(BVH_SOURCES)

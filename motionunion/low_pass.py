@@ -56,8 +56,8 @@ def low_pass_rotations(quats: FloatArray, step: Fraction, count: int) -> Array:
     """Unit quaternions (T, ..., 4), wxyz, as `low_pass`: signs made continuous, components filtered, length restored.
 
     To third order in the angle turned within the kernel this is the weighted mean on the group of rotations (Gramkow
-    2001, "On averaging rotations"); a steady turn comes out as it is, to 0.004 degrees at 500 degrees a second. Where a joint turns so fast that
-    the mean has no direction, its rotation is that of the nearest source frame.
+    2001, "On averaging rotations"); a steady turn comes out as it is, to 0.004 degrees at 500 degrees a second. Where a
+    joint turns so fast that the mean has no direction, its rotation is that of the nearest source frame.
     """
     known = np.asarray(quats, dtype=np.float64)
     turns_over = np.einsum("...i,...i->...", known[1:], known[:-1]) < 0.0

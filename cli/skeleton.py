@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -47,11 +48,12 @@ def inspect(
     show_json(_for_json(found)) if as_json else _show(found)
     if save is not None:
         save_map(found, save, force=force)
-        say(f"Saved. Read files of this skeleton with: motionunion ingest {file.parent} --skeleton {save}")
+        where, which = shlex.quote(str(file.parent)), shlex.quote(str(save))
+        say(f"Saved. Read files of this skeleton with: motionunion ingest {where} --skeleton {which}")
     elif found.known is not None and not as_json:
-        say(f"This skeleton is known. Next: motionunion ingest {file.parent}")
+        say(f"This skeleton is known. Next: motionunion ingest {shlex.quote(str(file.parent))}")
     elif found.proposal is not None and not as_json:
-        say(f"Next: motionunion skeleton inspect {file} --save my_data.toml")
+        say(f"Next: motionunion skeleton inspect {shlex.quote(str(file))} --save my_data.toml")
 
 
 def _show(found: Inspection) -> None:

@@ -52,9 +52,19 @@ def _key(name: str) -> str:
 def _names(names: Sequence[str]) -> list[str]:
     """One spelling: plain words in one text, over several lines; a list where a name is no plain word."""
     if any(name.split() != [name] or "\\" in name or '"' in name or not name.isprintable() for name in names):
-        return [f"    [{', '.join(map(_text, names))}],"]
+        return ["    [", *(f"        {row}" for row in _listed(names)), "    ],"]
     rows = textwrap.wrap(" ".join(names), _WIDTH, break_long_words=False, break_on_hyphens=False)
     return ['    """', *(f"    {row} \\" for row in rows[:-1]), f'    {rows[-1]}""",']
+
+
+def _listed(names: Sequence[str]) -> list[str]:
+    """Names in quotes and commas, over several lines."""
+    rows = [""]
+    for name in names:
+        if len(rows[-1]) + len(name) > _WIDTH - 4 and rows[-1]:
+            rows.append("")
+        rows[-1] += f"{_text(name)}, "
+    return [row.rstrip() for row in rows]
 
 
 def _place(place: Place) -> str:
@@ -80,8 +90,10 @@ def _rest(joint_map: JointMap) -> list[str]:
     lines = ["", "[rest.axes]"]
     for words, joints in by_words.items():
         plain = all(joint.split() == [joint] for joint in joints)
-        listed = _text(" ".join(joints)) if plain else f"[{', '.join(map(_text, joints))}]"
-        lines.append(f"{_text(words)} = {listed}")
+        if plain:
+            lines.append(f"{_text(words)} = {_text(' '.join(joints))}")
+        else:
+            lines += [f"{_text(words)} = [", *(f"    {row}" for row in _listed(joints)), "]"]
     lines += _table("dip_deg", {joint: repr(float(dip)) for joint, dip in joint_map.dips.items()})
     turns = {joint: f"[{', '.join(repr(float(x)) for x in turn)}]" for joint, turn in joint_map.turns.items()}
     return lines + _table("turn_deg", turns)

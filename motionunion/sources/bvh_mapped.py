@@ -105,7 +105,7 @@ class BvhMapped:
             skeleton_id=joint_map.skeleton_id,
             joint_map=joint_map,
             body="own",
-            licence=joint_map.licence,
+            licence=joint_map.licence or "unknown",
             valid=(joint_map.added_frames, len(quats)) if joint_map.added_frames else None,
             quats_TJ4=quats,
             root_T3=root,

@@ -102,7 +102,7 @@ def body_of(folder: Path | None, family: str, gender: str | None, betas: npt.NDA
         SourceFormatError: the model file is damaged or another thing.
     """
     if folder is None:
-        return TEMPLATE
+        return SMPLX_TEMPLATE if family == "smplx" else TEMPLATE
     from motionunion.body_models import load_body_model
 
     return Body(offsets_of(load_body_model(folder, family, gender).rest_joints(betas)), "model")

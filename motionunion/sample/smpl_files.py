@@ -1,7 +1,7 @@
 """A take as AMASS would ship it: SMPL-H `_poses.npz` and SMPL-X `_stageii.npz`, +Z up, metres, axis-angle.
 
 AMASS states `trans`, and the pelvis is at `trans` + the rest pelvis of the body (motion-representations §0.3). Bodies are
-the template's: betas are zero. Fingers are flat.
+the template's, hung where each model has its pelvis: betas are zero. Fingers are flat.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from motionunion import rotation
-from motionunion.body import TEMPLATE
+from motionunion.body import SMPLX_TEMPLATE, TEMPLATE, Body
 from motionunion.sample.archive import coarsen
 from motionunion.sample.choreography import Array
 from motionunion.sample.take import Take
@@ -22,12 +22,12 @@ _TO_Z_UP = np.array([np.sqrt(0.5), np.sqrt(0.5), 0.0, 0.0])
 Archive = dict[str, npt.NDArray[np.generic]]
 
 
-def _body_motion(take: Take, fps: float) -> tuple[Array, Array]:
+def _body_motion(take: Take, fps: float, body: Body) -> tuple[Array, Array]:
     """Axis-angle rotations (T, 66) and `trans` (T, 3)."""
-    posed = take.perform(fps, TEMPLATE.offsets_22x3)
+    posed = take.perform(fps, body.offsets_22x3)
     quats = posed.quats_T22x4.copy()
     quats[:, 0] = rotation.multiply(_TO_Z_UP, quats[:, 0])
-    trans = rotation.rotate(_TO_Z_UP, posed.root_T3) - TEMPLATE.pelvis_3
+    trans = rotation.rotate(_TO_Z_UP, posed.root_T3) - body.pelvis_3
     return (
         coarsen(rotation.to_rotvec(quats).reshape(len(quats), 66), _ANGLE_STEP),
         coarsen(trans, _LENGTH_STEP),
@@ -36,7 +36,7 @@ def _body_motion(take: Take, fps: float) -> tuple[Array, Array]:
 
 def smplh_archive(take: Take, fps: float, gender: str) -> Archive:
     """The arrays of an AMASS SMPL-H file, and `synthetic`."""
-    body, trans = _body_motion(take, fps)
+    body, trans = _body_motion(take, fps, TEMPLATE)
     poses = np.zeros((len(body), 156))
     poses[:, :66] = body
     return {
@@ -52,7 +52,7 @@ def smplh_archive(take: Take, fps: float, gender: str) -> Archive:
 
 def smplx_archive(take: Take, fps: float) -> Archive:
     """The arrays of an AMASS SMPL-X stage II file, without its latent markers, and `synthetic`."""
-    body, trans = _body_motion(take, fps)
+    body, trans = _body_motion(take, fps, SMPLX_TEMPLATE)
     times = np.arange(len(body)) / fps
     jaw = np.zeros((len(body), 3))
     jaw[:, 0] = coarsen(0.04 * (1 + np.sin(2 * np.pi * 0.7 * times)), _ANGLE_STEP)

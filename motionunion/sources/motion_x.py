@@ -29,7 +29,7 @@ import numpy as np
 import numpy.typing as npt
 
 from motionunion import rotation
-from motionunion.body import SMPLX_TEMPLATE, body_of
+from motionunion.body import body_of
 from motionunion.clip import ClipRef, RawClip, Shipped
 from motionunion.errors import SourceFormatError
 from motionunion.formats.npy import Array, npy_head
@@ -104,7 +104,7 @@ class MotionX:
         rotvecs = rows[:, layout.POSE].astype(np.float64).reshape(-1, 22, 3)
         path = placed(subset, rotvecs, rows[:, layout.TRANS].astype(np.float64))
         betas, varies = _one_shape(rows[:, layout.BETAS])
-        body = SMPLX_TEMPLATE if options.body_models is None else body_of(options.body_models, "smplx", None, betas)
+        body = body_of(options.body_models, "smplx", None, betas)
         text_path = _text_of(home, key)
         lines, faults = ((), ()) if text_path is None else lines_of(text_path, len(rows) / 30)
         layer, generator = _who_says(subset, self.name)

@@ -229,3 +229,9 @@ def test_ten_betas_count_and_missing_ones_are_zero(models: Path) -> None:
         model.rest_joints(betas[:4]), model.rest_joints(np.r_[betas[:4], np.zeros(6)]), atol=1e-12
     )
     np.testing.assert_array_equal(model.rest_joints(None), model.joints_22x3)
+
+
+def test_without_models_the_template_hangs_where_each_model_has_its_pelvis():
+    smpl, smplx = (body_of(None, family, None, None) for family in ("smplh", "smplx"))
+    assert smplx.pelvis_3[1] - smpl.pelvis_3[1] == pytest.approx(-0.128, abs=1e-3)
+    np.testing.assert_array_equal(smplx.offsets_22x3[1:], smpl.offsets_22x3[1:])

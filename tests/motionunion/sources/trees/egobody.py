@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from motionunion import rotation
-from motionunion.body import TEMPLATE
+from motionunion.body import SMPLX_TEMPLATE
 
 RECORDING = "recording_20210907_S02_S01_01"
 TO_WORLD = rotation.from_rotvec([2.9, 0.2, -0.3])
@@ -31,7 +31,7 @@ def write(root: Path, walk: Callable[..., Any]) -> None:
     for person, (role, gap) in enumerate((("interactee", None), ("camera_wearer", 14))):
         walked = walk(30.0, seed=person)
         turned = rotation.to_rotvec(rotation.multiply(back, walked.quats_T22x4[:, 0]))
-        trans = rotation.rotate(back, walked.root_T3 - SHIFT) - TEMPLATE.pelvis_3
+        trans = rotation.rotate(back, walked.root_T3 - SHIFT) - SMPLX_TEMPLATE.pelvis_3
         for frame in range(30):
             if frame == gap:
                 continue

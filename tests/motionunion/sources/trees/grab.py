@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from motionunion import rotation
-from motionunion.body import TEMPLATE
+from motionunion.body import SMPLX_TEMPLATE
 
 
 def write(root: Path, walk: Callable[..., Any]) -> None:
@@ -24,7 +24,7 @@ def write(root: Path, walk: Callable[..., Any]) -> None:
         full[:, 0] = rotation.to_rotvec(rotation.multiply(turn, walked.quats_T22x4[:, 0]))
         full[:, 25:] = np.random.default_rng(number).normal(0, 0.1, (frames, 30, 3))
         params = {
-            "transl": (rotation.rotate(turn, walked.root_T3) - TEMPLATE.pelvis_3).astype(np.float32),
+            "transl": (rotation.rotate(turn, walked.root_T3) - SMPLX_TEMPLATE.pelvis_3).astype(np.float32),
             "global_orient": full[:, 0].astype(np.float32),
             "body_pose": full[:, 1:22].reshape(frames, 63).astype(np.float32),
             "left_hand_pose": np.zeros((frames, 24), dtype=np.float32),

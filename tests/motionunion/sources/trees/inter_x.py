@@ -8,7 +8,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from motionunion.body import TEMPLATE
+from motionunion.body import SMPLX_TEMPLATE
 from motionunion.joint_maps import JOINT_MAPS
 
 FITTED, CAPTURED, TRAINING = "G001T000A001R000", "G001T000A003R016", "G059T005A037R023"
@@ -25,7 +25,7 @@ def write(root: Path, walk: Callable[..., Any]) -> None:
         np.savez(
             fit, root_orient=walked.rotvecs_T22x3[:, 0], pose_body=walked.rotvecs_T22x3[:, 1:],
             pose_lhand=np.random.default_rng(person).normal(0, 0.2, (frames, 15, 3)),
-            pose_rhand=np.zeros((frames, 15, 3)), trans=walked.root_T3 + away - TEMPLATE.pelvis_3,
+            pose_rhand=np.zeros((frames, 15, 3)), trans=walked.root_T3 + away - SMPLX_TEMPLATE.pelvis_3,
             betas=np.linspace(-1, 1, 10)[None], gender=np.array("female" if person == 1 else "male"),
         )  # fmt: skip
         for take in (FITTED, CAPTURED):

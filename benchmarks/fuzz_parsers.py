@@ -23,6 +23,7 @@ import traceback
 import tracemalloc
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -203,12 +204,17 @@ def fuzz(names: Sequence[str], seed: int, seconds: float, findings: Path) -> dic
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=float, default=1200)
+    parser.add_argument("--seconds", type=float, default=1200, help="of all processes together")
+    parser.add_argument("--jobs", type=int, default=1, help="processes that share the kinds of files")
     parser.add_argument("--seed", type=int, default=4)
     parser.add_argument("--kinds", nargs="+", choices=TARGETS, default=list(TARGETS))
     parser.add_argument("--findings", type=Path, default=Path("runs/fuzz"))
     args = parser.parse_args()
-    reports = fuzz(args.kinds, args.seed, args.seconds, args.findings)
+    shares = [args.kinds[job :: args.jobs] for job in range(args.jobs)]
+    reports: dict[str, Report] = {}
+    with ThreadPoolExecutor(args.jobs) as pool:
+        for found in pool.map(lambda kinds: fuzz(kinds, args.seed, args.seconds / args.jobs, args.findings), shares):
+            reports |= found
     for name, report in reports.items():
         refused = sum(report.refused.values())
         print(f"{name:16} {report.inputs:>8} inputs, {report.read:>7} read, {refused:>8} refused, {report.places:>4} places, "
@@ -217,6 +223,7 @@ def main() -> None:
             print(f"    FOUND {finding}")
     total = {
         "seconds": args.seconds,
+        "jobs": args.jobs,
         "seed": args.seed,
         "inputs": sum(report.inputs for report in reports.values()),
         "findings": sum(len(report.findings) for report in reports.values()),

@@ -22,12 +22,12 @@ turn_deg = { LeftArm = [0, 0, 12.5] } # what is left: a rotation vector in the w
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
 from motionunion.errors import ConfigError, MissingInput
+from motionunion.formats.toml_text import parse_toml
 from motionunion.joint_map import JointMap, Place
 from motionunion.skeleton import SMPL22_NAMES, SMPL22_PARENTS
 
@@ -53,8 +53,8 @@ def read_joint_map(path: Path) -> JointMap:
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: not UTF-8 text: save the map as UTF-8") from error
     try:
-        form = tomllib.loads(text)
-    except (ValueError, RecursionError) as error:  # ValueError: no TOML, or a number of thousands of digits
+        form = parse_toml(text)
+    except ValueError as error:
         raise ConfigError(f"{path}: not TOML ({error})") from error
     return parse_joint_map(form, path.name.removesuffix(".toml").removesuffix(".skeleton"), str(path))
 

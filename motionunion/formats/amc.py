@@ -151,8 +151,9 @@ class _Reader:
         waiting = {name.encode() for name, own in dofs.items() if own}
         most = 1 + sum(1 + len(own) for own in dofs.values())
         words = Words(self.data[position : position + _MOST_BYTES_A_WORD * most])
-        if not words.text(0).isdigit():
-            self.fail(f"expected a frame's number, found {_quoted(words.text(0))}", position, "not_amc")
+        first = words.text(0) if len(words) else self.data[position : position + 40]  # which is control characters
+        if not first.isdigit():
+            self.fail(f"expected a frame's number, found {_quoted(first)}", position, "not_amc")
         columns: dict[str, range] = {}
         names: dict[bytes, int] = {}
         column = 1

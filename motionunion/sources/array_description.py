@@ -19,7 +19,6 @@ Nothing is guessed: what is missing is an error that names the key.
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
@@ -28,6 +27,7 @@ from typing import Any, NoReturn, TypeGuard
 
 from motionunion.errors import ConfigError, SourceFormatError
 from motionunion.formats.frame_rate import exact_rate
+from motionunion.formats.toml_text import parse_toml
 from motionunion.joint_map import JointMap
 from motionunion.joint_map_form import parse_joint_map
 from motionunion.joint_maps import JOINT_MAPS
@@ -100,12 +100,12 @@ def read_description(path: Path) -> ArrayDescription:
     try:
         if path.stat().st_size > MAX_BYTES:
             raise SourceFormatError(path, f"has more than {MAX_BYTES:,} bytes", reason="too_large")
-        form = tomllib.loads(path.read_text(encoding="utf-8"))
+        form = parse_toml(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise SourceFormatError(path, f"cannot be read ({error.strerror or error})", reason="unreadable") from error
     except UnicodeDecodeError as error:
         raise SourceFormatError(path, "is not UTF-8 text; save it as UTF-8", reason="not_utf8") from error
-    except (ValueError, RecursionError) as error:  # ValueError: no TOML, or a number of thousands of digits
+    except ValueError as error:
         raise SourceFormatError(path, f"is no TOML ({error})", reason="bad_description") from error
     return _Form(form, path).description()
 

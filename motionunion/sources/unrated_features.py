@@ -11,7 +11,6 @@ representation, and joints alone are kept.
 from __future__ import annotations
 
 import re
-import tomllib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -26,6 +25,7 @@ from motionunion.clip import Caption, ClipRef, RawClip, Shipped
 from motionunion.errors import ClipError, SourceFormatError
 from motionunion.formats.frame_rate import FASTEST_HZ, exact_rate
 from motionunion.formats.npy import Array
+from motionunion.formats.toml_text import parse_toml
 from motionunion.frame_rate_check import free_fall_rate
 from motionunion.skeleton import SMPL22_NAMES, SMPL22_PARENTS, Skeleton
 from motionunion.sources.base import Claim, Folder, ReadOptions
@@ -152,8 +152,8 @@ def stated_rate(ref: ClipRef, joints: Array) -> tuple[Fraction, Path]:
             reason="unknown_frame_rate",
         )
     try:
-        said = tomllib.loads(read_text(path)).get("fps")
-    except (ValueError, RecursionError) as error:  # ValueError: no TOML, or a number of thousands of digits
+        said = parse_toml(read_text(path)).get("fps")
+    except ValueError as error:
         raise SourceFormatError(path, f"is no TOML ({error})", reason="bad_description") from error
     if isinstance(said, bool) or not isinstance(said, int | float) or not 0 < said <= FASTEST_HZ:
         raise SourceFormatError(path, f"says fps = {said!r}; frames per second are needed", reason="bad_description")

@@ -206,6 +206,7 @@ def test_a_broken_skeleton_is_refused_with_its_line(tmp_path: Path, old: str, ne
         (":DEGREES", ":SAMPLES-PER-SECOND 0", "bad_frame_time", 3),
         (":DEGREES", ":SAMPLES-PER-SECOND", "bad_frame_time", 3),
         ("1\nroot 1 2 3", "one\nroot 1 2 3", "not_amc", 4),
+        (AMC[AMC.index("1\nroot") :], "\x01\x02", "not_amc", 4),
         ("thigh 40 50 60", "shank 40 50 60", "wrong_skeleton", 6),
         ("thigh 40 50 60", "thigh 40 5O 60", "bad_value", 6),
         ("thigh 40 50 60", "thigh 40 1_0 60", "bad_value", 6),

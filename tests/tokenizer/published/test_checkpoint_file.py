@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+import io
+import pickle
+import zipfile
+from pathlib import Path
+
+import pytest
+import torch
+
+from motionunion.errors import MissingInput
+from tokenizer.published.checkpoint_file import read_checkpoint
+
+
+class Executes:
+    """Makes a folder when it is unpickled by something that executes what a pickle says."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __reduce__(self):
+        return (Path.mkdir, (self.folder,))
+
+
+def torch_file(content: object) -> bytes:
+    file = io.BytesIO()
+    torch.save(content, file)
+    return file.getvalue()
+
+
+def compressed(data: bytes) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(data)) as source, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as target:
+        for entry in source.infolist():
+            target.writestr(entry.filename, source.read(entry))
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("container", ["torch", "bare pickle", "beside the network"])
+def test_a_pickle_that_executes_code_is_refused_and_executes_nothing(tmp_path: Path, container: str) -> None:
+    proof = tmp_path / "executed"
+    harmful = Executes(proof)
+    path = tmp_path / "65536_FSQ.pth"
+    if container == "bare pickle":
+        path.write_bytes(pickle.dumps({"net": harmful}, protocol=2))
+    elif container == "torch":
+        torch.save({"net": {"vqvae.encoder.model.0.weight": harmful}}, path)
+    else:
+        torch.save({"net": {"a": torch.zeros(2)}, "opt": harmful}, path)
+    with pytest.raises(MissingInput, match=r"65536_FSQ\.pth is not a checkpoint that can be read without executing"):
+        read_checkpoint(path)
+    assert not proof.exists()
+    # The same bytes do execute where they are let: the refusal is what keeps them from it.
+    torch.load(path, weights_only=False) if container != "bare pickle" else pickle.loads(path.read_bytes())  # noqa: S301
+    assert proof.exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "match"),
+    [
+        (b"", "not a checkpoint"),
+        (b"<html>not found</html>", "not a checkpoint"),
+        (torch_file({"net": {"a": torch.zeros(9)}})[:-200], "not a checkpoint"),
+        (compressed(torch_file({"net": {"a": torch.zeros(100_000)}})), "its parts are compressed"),
+        (torch_file({"a": torch.zeros(2)}), "holds no network: wanted a checkpoint with one under net or vq_model"),
+        (torch_file([torch.zeros(2)]), "holds no network"),
+        (torch_file({"net": torch.zeros(2)}), "holds no network"),
+        (torch_file({"net": {"a": "words"}}), "a is not a tensor of numbers"),
+        (torch_file({"net": {"a": torch.zeros(2).to_sparse()}}), "not a"),
+        (torch_file({"net": {"a": torch.zeros(1).expand(1 << 40)}}), r"a of shape \(1099511627776,\) is a view"),
+        (torch_file({"net": dict.fromkeys("abcdef", torch.zeros(9000))}), "tensors share their numbers"),
+        (torch_file({"net": {"a": torch.tensor([1.0, float("nan")])}}), "a holds numbers that are not finite"),
+        (torch_file({"net": {"a": torch.zeros(2), "module.a": torch.ones(2)}}), "a is there twice"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_strange_file_is_refused_in_words(tmp_path: Path, content: bytes, match: str) -> None:
+    path = tmp_path / "net_last.pth"
+    path.write_bytes(content)
+    with pytest.raises(MissingInput, match=match):
+        read_checkpoint(path)
+
+
+def test_a_file_that_is_not_there_is_said(tmp_path: Path) -> None:
+    with pytest.raises(MissingInput, match="is not there: give the checkpoint file"):
+        read_checkpoint(tmp_path / "net_last.pth")
+
+
+def test_what_a_training_run_keeps_beside_its_network_is_left_out(tmp_path: Path) -> None:
+    network = torch.nn.Linear(2, 2)
+    optimizer = torch.optim.AdamW(network.parameters())
+    network(torch.ones(1, 2)).sum().backward()
+    optimizer.step()
+    scheduler = torch.optim.lr_scheduler.MultiStepLR(optimizer, milestones=[5, 9])
+    path = tmp_path / "net_best_fid.tar"
+    torch.save(
+        {
+            "vq_model": network.state_dict(),
+            "opt_vq_model": optimizer.state_dict(),
+            "scheduler": scheduler.state_dict(),
+            "ep": 3,
+        },
+        path,
+    )
+    assert set(read_checkpoint(path)) == {"weight", "bias"}
+
+
+def test_files_older_than_pytorchs_zip_format_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "net_last.pth"
+    torch.save({"net": {"module.a": torch.arange(3.0)}}, path, _use_new_zipfile_serialization=False)
+    assert torch.equal(read_checkpoint(path)["a"], torch.arange(3.0))

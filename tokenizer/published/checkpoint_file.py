@@ -1,0 +1,88 @@
+"""Checkpoints as PyTorch writes them, read without executing anything, and never for more than they hold."""
+
+from __future__ import annotations
+
+import pickle
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from motionunion.errors import MissingInput
+
+Weights = dict[str, Tensor]
+
+NETWORKS = ("net", "vq_model")
+"""Where a checkpoint keeps its network: `net` in T2M-GPT and what descends from it, either in MoMask."""
+
+# What torch raises for a damaged or hostile checkpoint; it has no common base of its own.
+_UNREADABLE = (
+    pickle.UnpicklingError, RuntimeError, EOFError, OSError, AttributeError, LookupError, TypeError, ValueError,
+    ImportError, OverflowError, zipfile.BadZipFile, UnicodeError, MemoryError,
+)  # fmt: skip
+
+
+def read_checkpoint(path: Path) -> Weights:
+    """The network's tensors of a `.pth` or `.tar` file, by name.
+
+    Names may carry `module.` once or twice, as distributed training leaves them; it is taken off. The file is read as weights
+    only (nothing in it is executed), and a file that would unpack to more than its own size is refused.
+
+    Raises:
+        MissingInput: If the file is not there, cannot be read so, or holds no network of plain, finite tensors.
+    """
+    if not path.is_file():
+        raise MissingInput(f"{path} is not there: give the checkpoint file that the project published")
+    try:
+        _refuse_to_unpack(path)
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except _UNREADABLE as error:
+        raise MissingInput(
+            f"{path} is not a checkpoint that can be read without executing what is in it ({_first_line(error)}); "
+            "download it again from where the project published it"
+        ) from error
+    return _plain_tensors(path, _network_of(path, content))
+
+
+def _refuse_to_unpack(path: Path) -> None:
+    """PyTorch stores tensors as they are. What is compressed inside may be a thousand times as large."""
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            if any(entry.compress_type != zipfile.ZIP_STORED for entry in archive.infolist()):
+                raise ValueError("its parts are compressed, which PyTorch never does")
+
+
+def _network_of(path: Path, content: Any) -> Mapping[Any, Any]:
+    for name in NETWORKS:
+        if isinstance(content, Mapping) and isinstance(content.get(name), Mapping):
+            return dict(content[name])
+    raise MissingInput(f"{path} holds no network: wanted a checkpoint with one under {' or '.join(NETWORKS)}")
+
+
+def _plain_tensors(path: Path, network: Mapping[Any, Any]) -> Weights:
+    weights: Weights = {}
+    for key, tensor in network.items():
+        name = str(key)
+        while name.startswith("module."):
+            name = name.removeprefix("module.")
+        if not isinstance(tensor, Tensor) or tensor.layout is not torch.strided or tensor.device.type != "cpu":
+            raise MissingInput(f"{path}: {name} is not a tensor of numbers")
+        # A view that repeats one number has any size it likes; a network of that size would have to be made.
+        if not tensor.is_contiguous():
+            raise MissingInput(f"{path}: {name} of shape {tuple(tensor.shape)} is a view of fewer numbers")
+        if name in weights:
+            raise MissingInput(f"{path}: {name} is there twice, with and without `module.`")
+        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
+            raise MissingInput(f"{path}: {name} holds numbers that are not finite; the training had diverged")
+        weights[name] = tensor.detach()
+    if sum(tensor.nbytes for tensor in weights.values()) > 2 * path.stat().st_size:
+        raise MissingInput(f"{path}: its tensors share their numbers; written out they are more than twice the file")
+    return weights
+
+
+def _first_line(error: BaseException) -> str:
+    text = str(error).strip() or type(error).__name__
+    return text.splitlines()[0]

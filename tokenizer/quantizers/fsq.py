@@ -40,12 +40,12 @@ class FSQ(ProjectedQuantizer):
 
     def quantize_channels(self, channels: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
         """Channels (..., k) to grid values (..., k) and codes (...); there is nothing to lose."""
-        values = self.grid.quantize(channels)
-        return values, self.grid.indices(values.detach()), channels.new_zeros(())
+        values, indices = self.grid(channels)
+        return values, indices, channels.new_zeros(())
 
     def indices_of_channels(self, channels: Tensor) -> Tensor:
         """Codes (...) of channels (..., k)."""
-        return self.grid.indices(self.grid.quantize(channels))
+        return self.grid.indices(channels)
 
     def values_of(self, indices: Tensor) -> Tensor:
         """Grid values (..., k) of codes (...)."""

@@ -56,16 +56,23 @@ class Grid(nn.Module):
         with float32_arithmetic(channels):
             return torch.tanh(channels.float() + self.shift_k) * self.half_k - self.offset_k
 
-    def quantize(self, channels: Tensor) -> Tensor:
-        """Grid values in [-1, 1] nearest to the bounded channels (..., k), with a straight-through gradient."""
-        bounded = self.bound(channels)
-        with float32_arithmetic(channels):
-            return straight_through(bounded.round(), bounded) / self.half_width_k
+    def forward(self, channels: Tensor) -> tuple[Tensor, Tensor]:
+        """Grid values (..., k) in [-1, 1] nearest to the bounded channels (..., k), and codes (...) in [0, K), int64.
 
-    def indices(self, values: Tensor) -> Tensor:
-        """Codes (...) in [0, K), int64, of grid values (..., k) as `quantize` gives them."""
-        digits = (values.float() * self.half_width_k).round() + self.half_width_k
-        return (digits * self.basis_k).sum(dim=-1).long()
+        The gradient goes straight through the rounding.
+        """
+        with float32_arithmetic(channels):
+            bounded = self.bound(channels)
+            points = bounded.detach().round()
+            return straight_through(points, bounded) / self.half_width_k, self._codes(points)
+
+    def indices(self, channels: Tensor) -> Tensor:
+        """Codes (...) alone of channels (..., k)."""
+        return self._codes(self.bound(channels.detach()).round())
+
+    def indices_of_values(self, values: Tensor) -> Tensor:
+        """Codes (...) of grid values (..., k), as `dequantize` gives them."""
+        return self._codes((values.detach().float() * self.half_width_k).round())
 
     def digits(self, indices: Tensor) -> Tensor:
         """Integer digits (..., k) of codes (...), each in [0, level)."""
@@ -74,3 +81,6 @@ class Grid(nn.Module):
     def dequantize(self, indices: Tensor) -> Tensor:
         """Grid values (..., k), float32 in [-1, 1], of codes (...)."""
         return (self.digits(indices).float() - self.half_width_k) / self.half_width_k
+
+    def _codes(self, points: Tensor) -> Tensor:
+        return ((points + self.half_width_k) * self.basis_k).sum(dim=-1).long()

@@ -57,12 +57,12 @@ class GroupedFSQ(ProjectedQuantizer):
 
     def quantize_channels(self, channels: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
         """Channels (..., Q k) to grid values (..., Q k) and codes (..., Q); there is nothing to lose."""
-        values = self.grid.quantize(self._parted(channels))
-        return values.flatten(-2), self.grid.indices(values.detach()), channels.new_zeros(())
+        values, indices = self.grid(self._parted(channels))
+        return values.flatten(-2), indices, channels.new_zeros(())
 
     def indices_of_channels(self, channels: Tensor) -> Tensor:
         """Codes (..., Q) of channels (..., Q k)."""
-        return self.grid.indices(self.grid.quantize(self._parted(channels)))
+        return self.grid.indices(self._parted(channels))
 
     def values_of(self, indices: Tensor) -> Tensor:
         """Grid values (..., Q k) of codes (..., Q)."""

@@ -17,6 +17,8 @@ LEVELS: dict[int, tuple[int, ...]] = {
     32768: (8, 8, 8, 8, 8),
     65536: (8, 8, 8, 5, 5, 5),
 }
+MOST_LEVELS = 1000
+"""FSQ lets tanh run a thousandth beyond the outermost points; with more levels that would be another point."""
 
 
 def levels_of(nominal: int) -> tuple[int, ...]:
@@ -37,7 +39,9 @@ def check_levels(kind: str, levels: tuple[int, ...]) -> None:
     """Refuse levels that make no grid.
 
     Raises:
-        ConfigError: If there is none, or one is below 2.
+        ConfigError: If there is none, or one is below 2 or above `MOST_LEVELS`.
     """
-    if not levels or min(levels) < 2:
-        raise ConfigError(f"{kind} levels: every entry must be at least 2, got {tuple(levels)}")
+    if not levels or min(levels) < 2 or max(levels) > MOST_LEVELS:
+        raise ConfigError(
+            f"{kind}.levels: every entry must be at least 2 and at most {MOST_LEVELS}, got {tuple(levels)}"
+        )

@@ -31,7 +31,8 @@ def uniform(step: Tensor, shape: tuple[int, ...], *, stream: int) -> Tensor:
     counter = torch.arange(math.prod(shape), device=step.device, dtype=torch.int64)
     # Two rounds, so that neither near steps nor near streams give shifted copies of one another.
     mixed = _mix(counter + _mix(step * _signed(GAMMA) + stream * STREAM_STRIDE))
-    return ((_shift_right(mixed, 40).float() + 0.5) * 2.0**-24).reshape(shape)
+    # 23 bits and a half: with one bit more, float32 would round the largest number to 1.
+    return ((_shift_right(mixed, 41).float() + 0.5) * 2.0**-23).reshape(shape)
 
 
 def normal(step: Tensor, shape: tuple[int, ...], *, stream: int) -> Tensor:

@@ -116,8 +116,8 @@ def straight_through(values: Tensor, latents: Tensor) -> Tensor:
 
 
 def masked_mean(values: Tensor, mask: Tensor | None) -> Tensor:
-    """Mean of values (..., C) over all channels of the steps that the mask (...) leaves; zero where it leaves none."""
+    """Mean of values (..., C) over all channels of the steps that the mask (...) leaves; zero of none at all."""
     if mask is None:
-        return values.mean()
+        return values.sum() / max(1, values.numel())
     weights = mask.to(values.dtype).unsqueeze(-1)
     return (values * weights).sum() / (weights.sum() * values.shape[-1]).clamp(min=1)

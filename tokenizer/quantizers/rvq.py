@@ -76,15 +76,16 @@ class RVQ(Quantizer):
         with float32_arithmetic(latents):
             latents = latents.float()
             kept = self._kept()
-            total, indices, loss = torch.zeros_like(latents), [], latents.new_zeros(())
+            rest, total = latents, torch.zeros_like(latents)
+            indices, loss = [], latents.new_zeros(())
             for number, layer in enumerate(self._in_order()):
-                rest = latents - total.detach()
                 active = number < kept
                 codes, found = layer.assign(rest, mask, active)
                 indices.append(found)
                 # A product, not a branch: a branch waits for the GPU.
                 loss = loss + active * masked_mean((rest - codes).square(), mask)
                 total = total + active * codes
+                rest = rest - codes
             loss = self.config.commitment * loss / kept
             return Quantized(straight_through(total, latents), torch.stack(indices, dim=-1), loss, None)
 
@@ -101,14 +102,17 @@ class RVQ(Quantizer):
         """Sum (..., C) of the vectors of codes (..., q); q may be less than Q, and then the first q layers speak.
 
         Raises:
-            ConfigError: If there are more codes for a step than layers.
+            ConfigError: If there is no code for a step, or more than layers.
         """
         if not 1 <= indices.shape[-1] <= self.config.layers:
             raise ConfigError(
                 f"rvq: {indices.shape[-1]} codes for a step, of a quantiser with {self.config.layers} layers"
             )
         columns = zip(self._in_order(), indices.unbind(dim=-1), strict=False)
-        return torch.stack([layer.dequantize(column) for layer, column in columns]).sum(dim=0)
+        # From the first to the last, as `forward` adds them: another order would round differently.
+        return sum(
+            (layer.dequantize(column) for layer, column in columns), start=torch.zeros((), device=indices.device)
+        )
 
     def _in_order(self) -> list[VQ]:
         layers = cast(list[VQ], list(self.layers))

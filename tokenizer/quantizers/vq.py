@@ -52,6 +52,9 @@ class VQConfig(QuantizerConfig):
     reset_below: float = 1.0
     """Average steps of time for each training step below which a code is set anew. With the reference's 1, no more codes
     can live than a batch has steps: see docs/quantizers.md."""
+    reset_averages: bool = False
+    """Whether sum and count of such a code begin anew as well. In the reference they do not: a code that comes back into use is
+    the mean of all that it ever had, and so is pulled back to where nothing was."""
     commitment: float = 0.02
     """Weight of the mean squared distance between latents and their codes."""
 
@@ -148,7 +151,11 @@ class VQ(Quantizer):
         total = decay * self.code_sum + (1 - decay) * sum_over_team(total)
         mean = torch.where(count[:, None] > NEVER_USED, total / count[:, None], self.codebook)
         if self.config.reset:
-            mean = torch.where(count[:, None] >= self.config.reset_below, mean, self._candidates(latents, real))
+            alive, fresh = count >= self.config.reset_below, self._candidates(latents, real)
+            mean = torch.where(alive[:, None], mean, fresh)
+            if self.config.reset_averages:
+                total = torch.where(alive[:, None], total, fresh * self.config.reset_below)
+                count = count.clamp(min=self.config.reset_below)
         if active is not None:
             mean, total, count = (
                 torch.where(active, new, old)
@@ -160,14 +167,20 @@ class VQ(Quantizer):
         self.steps += 1
 
     def _candidates(self, latents: Tensor, real: Tensor) -> Tensor:
-        """A latent (K, C) of the batch for every code: the first K real ones, repeated with a little noise if there are fewer."""
+        """A latent (K, C) of the batch for every code: the first K real ones, repeated with a little noise if there are fewer.
+
+        A batch without a single real step offers what is there already.
+        """
         flat, weight = latents.reshape(-1, latents.shape[-1]), real.reshape(-1)
         order = torch.argsort(weight, descending=True, stable=True)
-        found = weight.count_nonzero().clamp(min=1)
+        if not len(flat):
+            return first_of_team(self.codebook.clone())
+        found = weight.count_nonzero()
         places = torch.arange(self.config.size, device=flat.device)
         shifts = normal(self.steps, (SHIFTS, flat.shape[1]), stream=0) * (SHIFT / math.sqrt(flat.shape[1]))
-        shift = shifts[places // found % SHIFTS] * (found < self.config.size)
-        return first_of_team(flat[order[places % found]] + shift)
+        turn, place = places // found.clamp(min=1), places % found.clamp(min=1)
+        fresh = flat[order[place]] + shifts[turn % SHIFTS] * (found < self.config.size)
+        return first_of_team(torch.where(found > 0, fresh, self.codebook))
 
 
 def nearest(latents_MC: Tensor, codebook_KC: Tensor) -> Tensor:

@@ -135,6 +135,8 @@ def find_limbs(skeleton: Skeleton) -> Limbs:
     pelvis, spine = _spine(tree, lower, upper) or (0, ())
     legs = tuple(_leg(tree, pelvis, chain) for chain in (lower.first, lower.second))
     thigh = float(np.mean([tree.distance(leg.upper, leg.middle) for leg in legs]))
+    if thigh == 0:
+        raise ClipError("the legs have no length", reason="no_human_body")
     arms = tuple(_arm(tree, chain, thigh) for chain in (upper.first, upper.second))
     return Limbs(pelvis, spine, _neck(tree, spine[-1], upper), (legs[0], legs[1]), (arms[0], arms[1]))
 
@@ -185,7 +187,7 @@ def _triple(tree: Tree, chain: Sequence[int], expected: float, usual: float, upp
 
     def unlikeness(triple: tuple[int, int, int]) -> tuple[float, int]:
         first, second = along[triple[1]] - along[triple[0]], along[triple[2]] - along[triple[1]]
-        if min(first, second) <= _NOWHERE * along[-1]:
+        if min(first, second) <= _NOWHERE * along[-1] or usual <= 0:
             return float("inf"), triple[0]
         size = first if upper_alone else first + second
         off = np.log(second / first / expected) ** 2 + np.log(size / usual) ** 2

@@ -45,6 +45,7 @@ DIRECTIONS = {
     "back": (0.0, 0.0, -1.0),
 }
 """The words of a map, in the T-pose that faces +Z with the left at +X."""
+_NO_LENGTH_M = 1e-6
 _STRAIGHT = {
     "left_hip": "down", "right_hip": "down", "left_knee": "down", "right_knee": "down",
     "left_shoulder": "left", "left_elbow": "left", "right_shoulder": "right", "right_elbow": "right",
@@ -189,7 +190,14 @@ def _aim(joint_map: JointMap, world: FloatArray, offsets: FloatArray, targets: F
         child = SMPL22_PARENTS.index(joint)
         reached = pose(targets[:, 0], world, offsets, SMPL22_PARENTS)
         bones = targets[:, child] - reached[:, joint]
-        offsets[child] *= np.median(np.linalg.norm(bones, axis=-1)) / np.linalg.norm(offsets[child])
+        lengths = np.linalg.norm(bones, axis=-1)
+        if min(float(np.linalg.norm(offsets[child])), float(lengths.min())) < _NO_LENGTH_M:
+            raise ClipError(
+                f"the bone from {SMPL22_NAMES[joint]} to {SMPL22_NAMES[child]} has no length, so it cannot be aimed: the joints bear "
+                f"the names of {joint_map.skeleton_id}, but are another skeleton",
+                reason="unknown_skeleton",
+            )
+        offsets[child] *= np.median(lengths) / np.linalg.norm(offsets[child])
         arc = rotation.shortest_arc(rotation.rotate(world[:, joint], offsets[child]), bones)
         world[:, joint] = rotation.multiply(arc, world[:, joint])
 

@@ -371,6 +371,15 @@ def test_a_foot_without_toes_goes_on_as_the_template_s(skeleton_id: str) -> None
                                    posed[:, foot] - posed[:, ankle], atol=1e-9)  # fmt: skip
 
 
+def test_an_aimed_bone_of_length_zero_is_refused() -> None:
+    offsets = CMU.offsets_J3.copy()
+    offsets[[CMU.index("Neck1"), CMU.index("Head")]] = 0
+    body = Skeleton(CMU.names, CMU.parents, offsets)
+    with pytest.raises(ClipError, match="from neck to head has no length") as error:
+        align(body, JOINT_MAPS["cmu_cgspeed"], *pose_file(body, shaken(3, len(body.names), 0.1), np.zeros((3, 3))))
+    assert error.value.reason == "unknown_skeleton"
+
+
 def test_a_map_of_positions_alone_turns_nothing() -> None:
     with pytest.raises(ClipError, match="does not say how its joints are turned") as error:
         rest_rotations(LAFAN1, replace(JOINT_MAPS["lafan1"], axes=None))

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from cli.options import DEFAULT_RUNS, JsonOption, RunsOption
-from cli.show import show_json, show_table
+from cli.show import say, show_json, show_table
 
 
 def import_weights(
@@ -84,3 +84,5 @@ def import_weights(
         ("folder", answer["folder"]),
     )
     show_table(f"Tokenizer {answer['tokenizer']}", ["", ""], [list(row) for row in rows])
+    if answer["model"]["quantizer"]["kind"] == "fsq":
+        say(f"Next: scamo tokenize --codebook {answer['codebook']}, on a store of the same representation")

@@ -1,14 +1,16 @@
 """A trained tokenizer as a file and as an object: codes from features, features from codes.
 
 `tokenizer.safetensors` holds the network under the reference's key names, mean and std, and one JSON text with the
-configuration, the representation and where the weights come from. Shapes: T rows, D features, N = T / 4 codes.
+configuration, the representation and where the weights come from. Shapes: T rows, D features, R rows to a code, N = T // R
+steps, Q codes for a step.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +24,14 @@ from torch import Tensor
 from motionunion.digest import canonical_json, update_with_array, write_atomic
 from motionunion.errors import ConfigError, MissingInput
 from tokenizer.config import ModelConfig, as_plain, read_config
+from tokenizer.encoding_batches import batches_of, pieces_of
 from tokenizer.model import FSQVAE
+from tokenizer.padded_encoding import ends_kept
 from tokenizer.precision import exact_float32
+from tokenizer.receptive_field import field_of
 
 FILE = "tokenizer.safetensors"
 FORMAT = "motionunion-tokenizer/1"
-BATCH_ROWS = 8192
-"""Feature rows in one batch of encoding or decoding, at most."""
 
 Codes = npt.NDArray[np.int32]
 Rows = npt.NDArray[np.float32]
@@ -37,8 +40,9 @@ Rows = npt.NDArray[np.float32]
 class Tokenizer:
     """Motion features to codes and back.
 
-    Every clip is encoded at its true length in float32, its ends seeing zeros as a clip of its own does; clips of equal
-    length share a batch. Nothing is ever padded, so no neighbour can touch a clip's codes.
+    Every clip is encoded in float32 as if it were alone: its ends see zeros whatever lies beside it in a batch, and a long clip's
+    pieces overlap by what a code can see. Sums may be added up in another order, so that a channel within 1e-5 of the middle
+    between two grid points may be rounded to either; `tests/tokenizer/test_encoding.py` counts how many.
     """
 
     def __init__(
@@ -73,8 +77,13 @@ class Tokenizer:
         return self.model.config.codebook_size
 
     @property
+    def codes_per_step(self) -> int:
+        """Q: codes for one step of time, 1 but for quantisers in layers or groups."""
+        return self.model.config.codes_per_step
+
+    @property
     def rows_per_code(self) -> int:
-        """Feature rows that one code stands for."""
+        """R: feature rows that one code, or the codes of one step, stand for."""
         return self.model.config.rows_per_code
 
     @property
@@ -91,7 +100,8 @@ class Tokenizer:
         return self
 
     def encode(self, features: Sequence[npt.NDArray[np.floating[Any]]]) -> list[Codes]:
-        """Codes of unnormalised feature clips, each (T, D): one int32 array of T // 4 codes each.
+        """Codes of unnormalised feature clips, each (T, D): one int32 array (N,), or (N, Q) of several codes a step, each;
+        clips of any length, alone or in company.
 
         Raises:
             ConfigError: If a clip has another number of features, or fewer rows than one code stands for.
@@ -102,41 +112,68 @@ class Tokenizer:
                     f"encode: clip {number} has shape {clip.shape}; wanted (T, {self.model.config.features}) with "
                     f"T at least {self.rows_per_code}"
                 )
-        codes: list[Codes] = [np.empty(0, np.int32)] * len(features)
-        for batch in _batches_of_equal_length([len(clip) for clip in features], 1):
-            stacked = np.stack([(features[index] - self.mean_D) / self.std_D for index in batch])
-            found = self.encode_normalised(torch.from_numpy(stacked.astype(np.float32, copy=False)))
-            for index, row in zip(batch, found.cpu().numpy().astype(np.int32), strict=True):
-                codes[index] = row
+        R = self.rows_per_code
+        field = field_of(self.model.vqvae.encoder)
+        lengths = [len(clip) for clip in features]
+        pieces = pieces_of(lengths, R, field)
+        shape = () if self.codes_per_step == 1 else (self.codes_per_step,)
+        codes: list[Codes] = [np.empty((length // R, *shape), np.int32) for length in lengths]
+        for batch in batches_of([piece.rows for piece in pieces], padded=field is not None):
+            rows = [pieces[index].rows for index in batch]
+            # Rounded up only where ends are masked: without a mask, a row more would be seen.
+            longest = rows[-1] if rows[0] == rows[-1] else -(-rows[-1] // R) * R
+            padded = np.zeros((len(batch), longest, self.model.config.features), np.float32)
+            for row, index in enumerate(batch):
+                piece = pieces[index]
+                clip = features[piece.clip][piece.start : piece.start + piece.rows]
+                padded[row, : piece.rows] = (clip - self.mean_D) / self.std_D
+            found = self.encode_normalised(torch.from_numpy(padded), rows).cpu().numpy()
+            for row, index in enumerate(batch):
+                piece = pieces[index]
+                stop = piece.first_code + piece.codes
+                codes[piece.clip][piece.first_code : stop] = found[row, piece.skip : piece.skip + piece.codes]
         return codes
 
     def decode(self, codes: Sequence[npt.NDArray[np.integer[Any]]]) -> list[Rows]:
-        """Unnormalised features (4 N, D) of code clips, each (N,).
+        """Unnormalised features (R N, D) of code clips, each (N,), or (N, Q) of several codes a step.
 
         Raises:
             ConfigError: If a clip is empty, or a code is outside the codebook.
         """
+        several = self.model.config.codes_per_step
+        step = () if several == 1 else (several,)
         for number, clip in enumerate(codes):
-            if clip.ndim != 1 or len(clip) == 0 or clip.min() < 0 or clip.max() >= self.codebook_size:
+            if clip.ndim == 0 or clip.shape[1:] != step or not len(clip):
                 raise ConfigError(
-                    f"decode: clip {number} must be a non-empty row of codes in 0 ... {self.codebook_size - 1}"
+                    f"decode: clip {number} has shape {clip.shape}; wanted {('N', *step)} with N at least 1, "
+                    f"codes in 0 ... {self.codebook_size - 1}"
                 )
+            if clip.min() < 0 or clip.max() >= self.codebook_size:
+                raise ConfigError(f"decode: clip {number} must have codes in 0 ... {self.codebook_size - 1}")
         rows: list[Rows] = [np.empty((0, 0), np.float32)] * len(codes)
-        for batch in _batches_of_equal_length([len(clip) for clip in codes], self.rows_per_code):
+        for batch in batches_of([len(clip) for clip in codes], padded=False, rows_each=self.rows_per_code):
             stacked = torch.from_numpy(np.stack([codes[index] for index in batch]).astype(np.int64))
             found = self.decode_normalised(stacked).cpu().numpy()
             for index, row in zip(batch, found, strict=True):
                 rows[index] = row * self.std_D + self.mean_D
         return rows
 
-    def encode_normalised(self, features: Tensor) -> Tensor:
-        """Codes (B, N) of one batch of normalised clips (B, T, D) of equal length; float32, no autocast."""
+    def encode_normalised(self, features: Tensor, lengths: Sequence[int] | None = None) -> Tensor:
+        """Codes (B, N), or (B, N, Q), of one batch of normalised clips (B, T, D); float32, no autocast.
+
+        Args:
+            features: Where `lengths` differ from T, a tensor that may be overwritten behind the ends.
+            lengths: Rows of each clip; all T where None. T is a multiple of R then, and codes from `length // R` on mean nothing.
+        """
         device = next(self.model.parameters()).device
-        with exact_float32(device):
+        with exact_float32(device), contextlib.ExitStack() as ends:
+            if lengths is not None and any(length != features.shape[1] for length in lengths):
+                on_device = torch.tensor(list(lengths), device=device)
+                ends.enter_context(ends_kept(self.model.vqvae.encoder, on_device, features.shape[1]))
             return self.model.encode(features.to(device))
 
     def decode_normalised(self, codes: Tensor) -> Tensor:
-        """Normalised features (B, 4 N, D) of one batch of code clips (B, N) of equal length."""
+        """Normalised features (B, R N, D) of one batch of code clips (B, N) or (B, N, Q) of equal length."""
         device = next(self.model.parameters()).device
         with exact_float32(device):
             return self.model.decode(codes.to(device))
@@ -214,14 +251,3 @@ def describe(folder: Path) -> dict[str, Any]:
     except (SafetensorError, OSError, KeyError, ValueError) as error:
         raise MissingInput(f"{path} is not a tokenizer that can be read ({error}); move its folder away") from error
     return dict(about)
-
-
-def _batches_of_equal_length(lengths: Sequence[int], rows_each: int) -> Iterator[list[int]]:
-    """Positions of clips, parted into batches of one length and at most `BATCH_ROWS` rows, in a fixed order."""
-    groups: dict[int, list[int]] = {}
-    for index, length in enumerate(lengths):
-        groups.setdefault(length, []).append(index)
-    for length in sorted(groups):
-        size = max(1, BATCH_ROWS // (length * rows_each))
-        for first in range(0, len(groups[length]), size):
-            yield groups[length][first : first + size]

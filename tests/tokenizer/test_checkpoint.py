@@ -48,7 +48,7 @@ def test_a_batch_of_many_lengths_gives_the_codes_of_every_clip_alone() -> None:
 def test_small_batches_give_the_same_codes(monkeypatch) -> None:
     tokenizer, clips = make_tokenizer(), make_clips([32] * 7 + [48] * 3)
     whole = tokenizer.encode(clips)
-    monkeypatch.setattr("tokenizer.checkpoint.BATCH_ROWS", 70)
+    monkeypatch.setattr("tokenizer.encoding_batches.BATCH_ROWS", 70)
     assert all(np.array_equal(one, two) for one, two in zip(whole, tokenizer.encode(clips), strict=True))
 
 

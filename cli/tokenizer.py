@@ -21,27 +21,47 @@ from cli.progress import TerminalProgress
 from cli.show import show_json, show_table
 
 CodebookOption = Annotated[
-    int,
+    int | None,
     typer.Option(
         "--codebook",
-        help="Nominal number of codes: 256, 512, 1024, 2048, 4096, 8192, 16384, 32768 or 65536. The true number is the "
-        "product of the quantiser's levels (64,000 for 65536) and is always shown.",
+        help="Nominal number of codes: 256, 512, 1024, 2048, 4096, 8192, 16384, 32768 or 65536. The true number of an FSQ "
+        "is the product of its levels (64,000 for 65536) and is always shown. The preset's own if not given, else 65536.",
+        show_default=False,
     ),
 ]
 PresetOption = Annotated[
     str | None,
     typer.Option(
         "--preset",
-        help="small (for a CPU), paper (for a GPU), tiny (seconds, shows only that it works); chosen by device and "
-        "amount of data if not given.",
+        help="small (for a CPU), paper (for a GPU), tiny (seconds, shows only that it works), or the settings of t2mgpt, "
+        "scamo or motionmillion; chosen by device and amount of data if not given.",
+        show_default=False,
+    ),
+]
+QuantizerOption = Annotated[
+    str | None,
+    typer.Option(
+        "--quantizer",
+        help="How latents become codes: fsq, vq, rvq, lfq, bsq, grouped_fsq or residual_fsq. The preset's own if not "
+        "given, else fsq.",
+        show_default=False,
+    ),
+]
+RepresentationOption = Annotated[
+    str | None,
+    typer.Option(
+        "--representation",
+        help="Features to tokenize, hml263@20/compat or ms272@30 for example; the preset's own if not given.",
         show_default=False,
     ),
 ]
 
 
 def tokenize(
-    codebook: CodebookOption = 65536,
+    codebook: CodebookOption = None,
     preset: PresetOption = None,
+    quantizer: QuantizerOption = None,
+    representation: RepresentationOption = None,
     store: StoreOption = DEFAULT_STORE,
     runs: RunsOption = DEFAULT_RUNS,
     device: DeviceOption = None,
@@ -58,8 +78,9 @@ def tokenize(
 
     with TerminalProgress() as progress:
         made = make_corpus(
-            store, runs, codebook=codebook, preset=preset, device=device, jobs=jobs, seed=seed, progress=progress
-        )
+            store, runs, codebook=codebook, preset=preset, quantizer=quantizer, representation=representation,
+            device=device, jobs=jobs, seed=seed, progress=progress,
+        )  # fmt: skip
     answer = made.as_plain()
     if as_json:
         show_json(answer)
@@ -71,11 +92,37 @@ def tokenize(
 
 
 def train_tokenizer(
-    codebook: CodebookOption = 65536,
+    codebook: CodebookOption = None,
     preset: PresetOption = None,
+    quantizer: QuantizerOption = None,
+    representation: RepresentationOption = None,
     steps: Annotated[
         int | None,
         typer.Option("--steps", min=1, help="Training steps in place of the preset's.", show_default=False),
+    ] = None,
+    precision: Annotated[
+        str | None,
+        typer.Option("--precision", help="fp32 or bf16, in place of the preset's.", show_default=False),
+    ] = None,
+    compiled: Annotated[
+        bool, typer.Option("--compile", help="Compile the step; pays on a GPU, needs a C compiler on a CPU.")
+    ] = False,
+    changes: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="PART.KEY=VALUE",
+            help="Another value in place of the preset's, as in training.batch=32, model.width=256, "
+            "training.weighting='\"evaluator\"' or quantizer.reset=false. Can be given several times.",
+            show_default=False,
+        ),
+    ] = None,
+    tensorboard: Annotated[
+        bool, typer.Option("--tensorboard", help="Also write event files for TensorBoard into the run's folder.")
+    ] = False,
+    wandb: Annotated[
+        str | None,
+        typer.Option("--wandb", metavar="PROJECT", help="Also log to Weights & Biases.", show_default=False),
     ] = None,
     store: StoreOption = DEFAULT_STORE,
     runs: RunsOption = DEFAULT_RUNS,
@@ -84,24 +131,35 @@ def train_tokenizer(
     seed: SeedOption = 0,
     as_json: JsonOption = False,
 ) -> None:
-    """Train a tokenizer (an FSQ-VAE) on the present state of a store, whether or not there is one already.
+    """Train a tokenizer on the present state of a store, whether or not there is one already.
 
-    The same call on the same store goes on with a run that was killed, or finds the finished one.
+    The same call on the same store goes on with a run that was killed, or finds the finished one. The last weights are
+    the result; those that scored best on held-out windows are kept beside them, in the folder `best`.
+
+    Several GPUs: `torchrun --nproc-per-node 8 --no-python scamo train-tokenizer`.
     """
+    from tokenizer.config import with_changes
     from tokenizer.plan import train_tokenizer as train  # torch loads here, not for --help
 
     with TerminalProgress() as progress:
         trained = train(
-            store, runs, codebook=codebook, preset=preset, steps=steps, device=device, jobs=jobs, seed=seed,
-            progress=progress,
+            store, runs, codebook=codebook, preset=preset, quantizer=quantizer, representation=representation,
+            steps=steps, changes=with_changes(changes or (), precision=precision, compiled=compiled),
+            tensorboard=tensorboard, wandb=wandb, device=device, jobs=jobs, seed=seed, progress=progress,
         )  # fmt: skip
+    if not trained.speaks:
+        return
     answer = trained.as_plain()
     if as_json:
         show_json(answer)
         return
     columns = {f"held out: {answer['held_out']['on']}": answer["held_out"]} if answer["held_out"] else {}
     _show_scores(f"Tokenizer {answer['tokenizer']}", answer, columns)
-    typer.secho(f"Next: scamo tokenize --codebook {codebook}", err=True)
+    if answer["best"]:
+        typer.secho(
+            f"Best on held-out windows: step {answer['best']['step']:,}, {answer['best']['tokenizer']}", err=True
+        )
+    typer.secho(f"Next: scamo tokenize --codebook {answer['codebook']}", err=True)
 
 
 def _show_corpus(answer: Mapping[str, Any]) -> None:

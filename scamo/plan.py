@@ -17,7 +17,7 @@ from scamo.model import new_model, parameter_count
 from scamo.objective import Objective
 from scamo.pretrained_text import open_text_encoder
 from scamo.reading import VAL_SPLIT, Material, read_material, spread
-from scamo.team import Team, join_team
+from tokenizer.team import Team, join_team
 from scamo.text import TextEncoder, WordEncoder
 from scamo.train import Trained, Training
 from scamo.unigram import UNSEEN_LIMIT

@@ -11,14 +11,16 @@ from motionunion.features import FeatureSet
 from motionunion.representations import registry
 from tokenizer.checkpoint import FILE, Tokenizer, describe
 from tokenizer.config import ModelConfig, read_config
-from tokenizer.quantizers import quantizer_named
+from tokenizer.quantizers import QuantizerConfig, quantizer_named
 from tokenizer.runs import TOKENIZERS, folders_with
 
 
-def matching_tokenizer(runs: Path, features: FeatureSet, codebook: int, preset: str | None) -> Path | None:
-    """Folder of the finished tokenizer that `tokenize` would use, or None."""
+def matching_tokenizer(
+    runs: Path, features: FeatureSet, codebook: int, preset: str | None, quantizer: QuantizerConfig | None = None
+) -> Path | None:
+    """Folder of the finished tokenizer that `tokenize` would use, or None; its quantiser is FSQ where none is given."""
     parameter_hash = registry.get(features.representation).parameter_hash
-    wanted = quantizer_named("fsq", codebook)
+    wanted = quantizer or quantizer_named("fsq", codebook)
     matches: list[tuple[bool, int, Path]] = []
     for folder in folders_with(runs / TOKENIZERS, FILE):
         about = describe(folder)

@@ -1,12 +1,27 @@
 """The guard against code collapse.
 
-FSQ's tanh saturates; a digit that no longer varies gets no gradient and does not come back, and the reconstruction looks
-only mildly worse, so it goes unnoticed. The guard looks at how many codes a fixed batch really uses.
+FSQ's tanh saturates; a digit that no longer varies gets no gradient and does not come back. A codebook without resets keeps the
+few vectors that the first batches came near. Either way the reconstruction looks only mildly worse, so it goes unnoticed. The
+guard looks at how many codes a fixed batch really uses.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from motionunion.errors import MotionUnionError
+from tokenizer.usage import CodeUsage
+
+REMEDIES = {
+    "fsq": "a larger training.saturation_weight or a longer training.warmup_steps",
+    "grouped_fsq": "a larger training.saturation_weight or a longer training.warmup_steps",
+    "residual_fsq": "a larger training.saturation_weight or a longer training.warmup_steps",
+    "vq": "quantizer.reset=true, a larger training.batch, or --quantizer fsq, which has no codebook to lose",
+    "rvq": "quantizer.reset=true, a larger training.batch, or fewer quantizer.layers",
+    "lfq": "a larger quantizer.diversity, or a lower quantizer.inverse_temperature",
+    "bsq": "a larger quantizer.diversity, or a lower quantizer.inverse_temperature",
+}
+"""What else helps a kind of quantiser whose codes collapse."""
 
 
 class CollapseError(MotionUnionError):
@@ -31,9 +46,19 @@ def collapse_reason(exponential_entropy: float, tokens: int, codebook_size: int,
     )
 
 
-def advice(attempts: int) -> str:
-    """What to do after the last attempt."""
+def first_collapse(usages: Sequence[CodeUsage], share: float) -> str | None:
+    """`collapse_reason` of the first code of a step that has one; a quantiser in layers or groups has several codes."""
+    for number, usage in enumerate(usages, start=1):
+        reason = collapse_reason(usage.exp_entropy, usage.tokens, usage.codebook_size, share)
+        if reason is not None:
+            return reason if len(usages) == 1 else f"{reason}, in code {number} of {len(usages)} of a step"
+    return None
+
+
+def advice(attempts: int, kind: str) -> str:
+    """What to do after the last attempt with a kind of quantiser."""
+    remedy = f", {REMEDIES[kind]}" if kind in REMEDIES else ""
     return (
         f"{attempts} attempts failed, each at half the learning rate of the one before; "
-        "take a smaller --codebook, another --preset or another --seed"
+        f"take a smaller --codebook{remedy}, another --preset or another --seed"
     )

@@ -7,8 +7,8 @@ same kind of device always trains the same tokenizer.
 from __future__ import annotations
 
 import dataclasses
-import math
-from collections.abc import Mapping
+import tomllib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -18,8 +18,10 @@ from tokenizer.layers import GROUPS, NORMS
 from tokenizer.patcher import PATCHERS
 from tokenizer.quantizers import QuantizerConfig, quantizer_named, quantizer_plain, read_quantizer
 from tokenizer.quantizers.fsq import FSQConfig
+from tokenizer.training_config import TrainingConfig
 
-PRECISIONS = ("fp32", "bf16")
+DEFAULT_CODEBOOK = 65536
+DEFAULT_REPRESENTATION = "hml263@20/compat"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +70,9 @@ class ModelConfig:
         if self.norm == "GN" and self.width % GROUPS:
             raise ConfigError(f"model.norm: GN needs a width that is a multiple of {GROUPS}, got {self.width}")
         if self.norm == "GN" and self.causal:
-            raise ConfigError("model.norm: GN averages over all rows, later ones too; a causal network takes LN or none")
+            raise ConfigError(
+                "model.norm: GN averages over all rows, later ones too; a causal network takes LN or none"
+            )
         if self.latent is not None and self.latent < 1:
             raise ConfigError(f"model.latent: must be at least 1, got {self.latent}")
         if self.patcher not in PATCHERS:
@@ -100,96 +104,30 @@ class ModelConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TrainingConfig:
-    """How a tokenizer is trained. Steps are fixed here at the start."""
-
-    steps: int
-    batch: int
-    """Crops in one step."""
-    crop_rows: int
-    """Rows of one crop; a shorter window is padded, and the padding is left out of the loss."""
-    learning_rate: float
-    warmup_steps: int
-    """Steps of linear warm-up; cosine decay to zero follows."""
-    clip_norm: float
-    """Largest gradient norm. Without clipping, a short warm-up collapses the codes unnoticed."""
-    betas: tuple[float, float] = (0.9, 0.99)
-    weight_decay: float = 0.0
-    position_weight: float = 0.5
-    """Weight of the second loss term, the same loss on `position_dims` alone."""
-    position_dims: tuple[int, int] = (4, 67)
-    """Half-open range of the local joint positions in a row of the representation."""
-    heading_weight: float = 0.0
-    """Weight of a third term, on the heading that the decoder will integrate from `heading_dim`; see `loss.py`."""
-    heading_dim: int = 0
-    """Column that holds half the turn since the row before, in radians."""
-    saturation_weight: float = 0.0
-    """Weight of the penalty on latent channels that leave the range in which FSQ's tanh still has a gradient."""
-    mirror: float = 0.0
-    """Share of crops that are mirrored, left to right."""
-    feat_bias: float = 5.0
-    """Divides the std of root motion and contacts, so that they weigh this much more in the loss."""
-    ema_decay: float = 0.0
-    """Decay of the moving average of the weights that is kept as the result; 0 keeps the last weights."""
-    precision: str = "fp32"
-    """`bf16` runs the convolutions under autocast on a GPU; the quantiser is float32 always."""
-    guard_steps: tuple[int, ...] = (300,)
-    """Steps after which the codes of a fixed batch are looked at for collapse."""
-    guard_share: float = 0.1
-    """Collapsed: the exponential entropy is below this share of min(tokens, codebook size)."""
-    guard_crops: int = 64
-    """Crops in the guard's fixed batch."""
-    restarts: int = 2
-    """How often a collapsed run starts again, each time at half the learning rate."""
-    save_every: int = 250
-    log_every: int = 50
-    evaluate_every: int = 1000
-
-    def __post_init__(self) -> None:
-        for name in ("steps", "batch", "crop_rows", "save_every", "log_every", "evaluate_every", "guard_crops"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"training.{name}: must be at least 1, got {getattr(self, name)}")
-        for name in ("learning_rate", "clip_norm", "feat_bias"):
-            if not getattr(self, name) > 0:
-                raise ConfigError(f"training.{name}: must be positive, got {getattr(self, name)}")
-        if self.warmup_steps < 0 or self.warmup_steps > self.steps:
-            raise ConfigError(
-                f"training.warmup_steps: {self.warmup_steps} does not fit into {self.steps} steps; "
-                "train longer or warm up for less"
-            )
-        if self.precision not in PRECISIONS:
-            raise ConfigError(f"training.precision: {self.precision!r} is not one of {', '.join(PRECISIONS)}")
-        if not 0 <= self.ema_decay < 1:
-            raise ConfigError(f"training.ema_decay: must be in [0, 1), got {self.ema_decay}")
-        if not 0 <= self.mirror <= 1:
-            raise ConfigError(f"training.mirror: must be in [0, 1], got {self.mirror}")
-        if self.heading_weight < 0 or self.position_weight < 0:
-            raise ConfigError("training: the weight of a loss term must not be negative")
-        if not 0 <= self.guard_share < 1:
-            raise ConfigError(f"training.guard_share: must be in [0, 1), got {self.guard_share}")
-        if not 0 <= self.position_dims[0] < self.position_dims[1]:
-            raise ConfigError(f"training.position_dims: an empty range {self.position_dims}")
-        if self.restarts < 0:
-            raise ConfigError(f"training.restarts: must not be negative, got {self.restarts}")
-
-    def learning_rate_at(self, step: int) -> float:
-        """Learning rate of step 0 ... steps - 1: linear warm-up, then a half cosine to zero."""
-        if step < self.warmup_steps:
-            return self.learning_rate * (step + 1) / self.warmup_steps
-        done = (step - self.warmup_steps) / max(1, self.steps - self.warmup_steps)
-        return self.learning_rate * 0.5 * (1 + math.cos(math.pi * done))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Preset:
-    """A named pair of configurations."""
+    """A named pair of configurations, and what they are for."""
 
     name: str
+    codebook: int
+    """Nominal size of one code."""
+    representation: str
     model: ModelConfig
     training: TrainingConfig
 
+    def __post_init__(self) -> None:
+        if self.training.crop_rows % self.model.rows_per_code:
+            raise ConfigError(
+                f"training.crop_rows: {self.training.crop_rows} is no multiple of the {self.model.rows_per_code} rows that "
+                "one code stands for"
+            )
+        if max(self.training.position_dims[1], self.training.heading_dim + 1) > self.model.features:
+            raise ConfigError(
+                f"training.position_dims, heading_dim: beyond the {self.model.features} features of a row"
+            )
+
 
 Config = TypeVar("Config", ModelConfig, TrainingConfig)
+Changes = Mapping[str, Mapping[str, Any]]
 
 
 def read_config(kind: type[Config], values: Mapping[str, Any], where: str) -> Config:
@@ -218,21 +156,119 @@ def preset_names() -> tuple[str, ...]:
     return tuple(manifests.presets("tokenizer")["presets"])
 
 
-def preset_named(name: str, codebook: int, *, quantizer: str = "fsq", steps: int | None = None) -> Preset:
-    """A preset for a kind of quantiser and a nominal codebook size; `steps` replaces the preset's number of training steps.
+def preset_named(
+    name: str,
+    codebook: int | None = None,
+    *,
+    quantizer: str | None = None,
+    representation: str | None = None,
+    steps: int | None = None,
+    changes: Changes | None = None,
+) -> Preset:
+    """A preset for a kind of quantiser, a nominal codebook size and a representation: its own where these are None.
+
+    Args:
+        name: As in `preset_names`.
+        codebook: Nominal size of one code.
+        quantizer: Kind of quantiser. The preset's settings of one go with its own kind alone.
+        representation: Id; of another family than the preset's, columns and features are that family's.
+        steps: In place of the preset's number of training steps.
+        changes: Values that replace the preset's, by `model`, `quantizer` and `training`, each from field to value.
 
     Raises:
-        ConfigError: For an unknown preset, kind or codebook size, or steps that the preset's warm-up does not fit into.
+        ConfigError: For an unknown preset, kind, codebook size, family or key, or a value that the checks refuse.
     """
-    table = manifests.presets("tokenizer")["presets"]
-    if name not in table:
-        raise ConfigError(f"tokenizer preset {name!r} is unknown; choose one of {', '.join(table)}")
+    given = changes or {}
+    if unknown := sorted(set(given) - {"model", "quantizer", "training"}):
+        raise ConfigError(f"{', '.join(unknown)}: is none of model, quantizer and training, which a preset consists of")
+    asked = asked_for(name, codebook, quantizer, representation, given.get("quantizer", {}))
+    table, families = _table(name), manifests.presets("tokenizer")["families"]
     where = f"presets/tokenizer.toml [{name}]"
-    kind = quantizer_named(quantizer, codebook)
-    model = read_config(ModelConfig, {**table[name]["model"], "quantizer": kind}, f"{where}.model")
-    overrides = {} if steps is None else {"steps": steps}
-    training = read_config(TrainingConfig, {**table[name]["training"], **overrides}, f"{where}.training")
-    return Preset(name=name, model=model, training=training)
+    family = asked.representation.partition("@")[0]
+    fitting: Mapping[str, Any] = {"model": {}, "training": {}}
+    if family != table.get("representation", DEFAULT_REPRESENTATION).partition("@")[0]:
+        if family not in families:
+            raise ConfigError(f"no tokenizer columns are laid down for {family}; there are {', '.join(families)}")
+        fitting = families[family]
+    model = {**table["model"], **fitting["model"], **given.get("model", {}), "quantizer": asked.quantizer}
+    training = {**table["training"], **fitting["training"], **given.get("training", {})}
+    if steps is not None:
+        training["steps"] = steps
+    return Preset(
+        name=name,
+        codebook=asked.codebook,
+        representation=asked.representation,
+        model=read_config(ModelConfig, model, f"{where}.model"),
+        training=read_config(TrainingConfig, training, f"{where}.training"),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What codes a tokenizer shall make, and of what."""
+
+    codebook: int
+    """Nominal size of one code."""
+    quantizer: QuantizerConfig
+    representation: str
+
+
+def asked_for(
+    name: str | None,
+    codebook: int | None = None,
+    quantizer: str | None = None,
+    representation: str | None = None,
+    options: Mapping[str, Any] | None = None,
+) -> Asked:
+    """Codes and representation of a preset, or of those that the table chooses from (None), where none are given.
+
+    Raises:
+        ConfigError: For an unknown preset, kind, codebook size or option.
+    """
+    table = _table(name) if name else {}
+    codebook = codebook or table.get("codebook", DEFAULT_CODEBOOK)
+    own = table.get("quantizer", {"kind": "fsq"})
+    kind = quantizer or own["kind"]
+    settings = {key: value for key, value in own.items() if key != "kind"} if kind == own["kind"] else {}
+    return Asked(
+        codebook,
+        quantizer_named(kind, codebook, **{**settings, **(options or {})}),
+        representation or table.get("representation", DEFAULT_REPRESENTATION),
+    )
+
+
+def _table(name: str) -> Mapping[str, Any]:
+    presets: Mapping[str, Mapping[str, Any]] = manifests.presets("tokenizer")["presets"]
+    if name not in presets:
+        raise ConfigError(f"tokenizer preset {name!r} is unknown; choose one of {', '.join(presets)}")
+    return presets[name]
+
+
+def with_changes(
+    words: Sequence[str], *, precision: str | None = None, compiled: bool = False
+) -> dict[str, dict[str, Any]]:
+    """Changes of a preset as a person gives them: `training.batch=32`, `model.width=256`, `quantizer.reset=false`.
+
+    `precision` and `compiled` are two that have options of their own.
+
+    Raises:
+        ConfigError: For a word of another form; values are TOML.
+    """
+    changes: dict[str, dict[str, Any]] = {}
+    for word in words:
+        place, equals, value = word.partition("=")
+        part, dot, key = place.strip().partition(".")
+        if not (equals and dot and part and key.isidentifier()):
+            raise ConfigError(f"{word!r} changes nothing: give PART.KEY=VALUE, as in training.batch=32")
+        try:
+            changes.setdefault(part, {})[key] = tomllib.loads(f"value = {value}")["value"]
+        except tomllib.TOMLDecodeError as error:
+            raise ConfigError(f"{word!r}: {value!r} is no TOML value ({error}); text needs quotes") from error
+    if precision is not None:
+        changes.setdefault("training", {})["precision"] = precision
+    if compiled:
+        changes.setdefault("training", {})["compile"] = True
+    return changes
 
 
 def choose_preset(device: str, rows: int) -> tuple[str, str]:

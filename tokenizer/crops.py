@@ -117,6 +117,10 @@ class Drawn:
     mirrored: npt.NDArray[np.bool_]
     """(B,)"""
 
+    def part(self, share: slice) -> Drawn:
+        """Some of the crops."""
+        return Drawn(self.first[share], self.lengths[share], self.mirrored[share])
+
     def mask(self, crop_rows: int) -> FloatRows:
         """(B, T): 1 on real rows, 0 on repeated ones."""
         return (np.arange(crop_rows) < self.lengths[:, None]).astype(np.float32)
@@ -146,9 +150,13 @@ class CropSampler:
         mirrored = random.random(crops) < self._mirrored if self.mirror is not None else np.zeros(crops, dtype=np.bool_)
         return Drawn(first, np.minimum(rows, self.crop_rows), mirrored)
 
+    def unmirrored(self, drawn: Drawn) -> FloatRows:
+        """The chosen crops (B, T, D), normalised, as they lie in the store."""
+        return self._reader.batch(drawn.first, drawn.lengths)
+
     def read(self, drawn: Drawn) -> FloatRows:
         """The chosen crops (B, T, D), normalised."""
-        crops = self._reader.batch(drawn.first, drawn.lengths)
+        crops = self.unmirrored(drawn)
         if self.mirror is not None and drawn.mirrored.any():
             crops[drawn.mirrored] = self.mirror(crops[drawn.mirrored])
         return crops

@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from tokenizer.config import TrainingConfig
+from tokenizer.training_config import TrainingConfig
 
+DISTANCES = {"smooth_l1": functional.smooth_l1_loss, "l1": functional.l1_loss, "l2": functional.mse_loss}
 LEVER_M = 0.3
 """Typical distance of a joint from the vertical axis through the pelvis: what a wrong heading swings."""
 SATURATED = 1.5
@@ -24,8 +25,11 @@ def reconstruction_loss(
     config: TrainingConfig,
     heading_std: float,
     position_std_m: float,
+    count: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """Smooth-L1 over all features, its weighted repeat on the local joint positions, and the drift of the heading.
+    """A distance over all features, its weighted repeat on the local joint positions, and the drift of the heading.
+
+    The distance is the configuration's: smooth-L1 (beta 1), L1 or L2.
 
     The representation holds turns from row to row and a decoder adds them up, so that small errors of one sign swing the
     whole body; the third term sees their sum, on a lever of `LEVER_M`, in standard deviations of a position.
@@ -36,12 +40,13 @@ def reconstruction_loss(
         config: Weights and columns of the terms.
         heading_std: Standard deviation of the heading's column, radians of half a turn.
         position_std_m: Standard deviation of the position columns, metres.
+        count: Rows to divide by, where they are not those of the mask: several processes share a batch.
 
     Returns:
         The loss, and the plain L1 of the same rows.
     """
-    count = mask.sum()
-    difference = functional.smooth_l1_loss(rows, target, reduction="none") * mask[..., None]
+    count = mask.sum() if count is None else count
+    difference = DISTANCES[config.reconstruction](rows, target, reduction="none") * mask[..., None]
     first, stop = config.position_dims
     loss = difference.sum() / (count * rows.shape[-1])
     loss = loss + config.position_weight * difference[..., first:stop].sum() / (count * (stop - first))

@@ -40,6 +40,9 @@ class Scores:
     """The same figure for a model that answers every row with the mean feature vector."""
     mean_predictor_mpjpe_heading_free_mm: float
     usage: CodeUsage
+    """Of a step's only code, or of its first."""
+    further_usage: tuple[CodeUsage, ...] = ()
+    """Of the other codes of a step, where a quantiser gives several."""
 
     @property
     def ratio(self) -> float:
@@ -49,11 +52,8 @@ class Scores:
     def as_plain(self) -> dict[str, Any]:
         """As JSON types; usage with its two shares."""
         plain = asdict(self)
-        plain["usage"] |= {
-            "share_of_codebook": self.usage.share_of_codebook,
-            "share_of_possible": self.usage.share_of_possible,
-            "tokens_per_code": self.usage.tokens_per_code,
-        }
+        plain["usage"] = self.usage.as_plain()
+        plain["further_usage"] = [usage.as_plain() for usage in self.further_usage]
         return plain
 
 
@@ -67,7 +67,7 @@ def evaluate_windows(tokenizer: Tokenizer, values_ND: npt.NDArray[np.float32], w
         raise ValueError("no window to evaluate")
     decode = registry.get(tokenizer.representation).decode_batch
     sums = np.zeros(5)
-    counts = np.zeros(tokenizer.codebook_size, dtype=np.int64)
+    counts = np.zeros((tokenizer.model.config.codes_per_step, tokenizer.codebook_size), dtype=np.int64)
     for chunk in _chunks(windows):
         real = [np.asarray(values_ND[window.start : window.start + window.rows]) for window in chunk]
         codes = tokenizer.encode(real)
@@ -86,9 +86,11 @@ def evaluate_windows(tokenizer: Tokenizer, values_ND: npt.NDArray[np.float32], w
                 mpjpe(mean_joints[number], real_joints[number]),
                 mpjpe_heading_free(mean[number], clip, tokenizer.representation),
             ])  # fmt: skip
-        counts += np.bincount(np.concatenate(codes), minlength=tokenizer.codebook_size)
+        for number, column in enumerate(np.concatenate(codes).reshape(-1, len(counts)).T):
+            counts[number] += np.bincount(column, minlength=tokenizer.codebook_size)
     rows = sum(window.rows for window in windows)
     l1, *errors = (float(value) for value in sums / rows)
+    first, *further = (code_usage(row, tokenizer.codebook_size) for row in counts)
     return Scores(
         windows=len(windows),
         rows=rows,
@@ -97,7 +99,8 @@ def evaluate_windows(tokenizer: Tokenizer, values_ND: npt.NDArray[np.float32], w
         mpjpe_heading_free_mm=errors[1],
         mean_predictor_mpjpe_mm=errors[2],
         mean_predictor_mpjpe_heading_free_mm=errors[3],
-        usage=code_usage(counts, tokenizer.codebook_size),
+        usage=first,
+        further_usage=tuple(further),
     )
 
 

@@ -8,21 +8,25 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from motionunion.clip import SPLITS
 from motionunion.errors import ConfigError
 from motionunion.features import FeatureSet, build_features
 from motionunion.progress import SILENT, Progress
-from tokenizer.checkpoint import FILE, Tokenizer
+from tokenizer.checkpoint import FILE, Tokenizer, describe
 from tokenizer.choice import choose_device, drift, matching_tokenizer
-from tokenizer.config import Preset, as_plain, choose_preset, preset_named
+from tokenizer.config import Asked, Changes, Preset, as_plain, asked_for, choose_preset, preset_named
 from tokenizer.corpus import Corpus
 from tokenizer.crops import TrainingData, training_data
 from tokenizer.encode import EVALUATED_SPLITS, build_corpus
-from tokenizer.quantizers import levels_of
+from tokenizer.quantizers import quantizer_plain
 from tokenizer.runs import TOKENIZERS, open_run, remove_leftovers
-from tokenizer.train import STATE, Trainer, read_metrics
+from tokenizer.team import Team, join_team
+from tokenizer.train import BEST, Trainer
+from tokenizer.training_log import Listener, last_held_out
+from tokenizer.training_state import STATE
 
-REPRESENTATION = "hml263@20/compat"
 FEW_TOKENS_PER_CODE = 20
 """Below this many training tokens for each distinct code, most held-out codes have never been seen in training."""
 
@@ -37,6 +41,8 @@ class TrainedTokenizer:
     """False where a finished one was found."""
     held_out: Mapping[str, Any] | None
     """Last held-out scores of its training, as `metrics.jsonl` has them."""
+    speaks: bool = True
+    """Whether this process is the one, of those that trained together, that reports."""
 
     def as_plain(self) -> dict[str, Any]:
         """As JSON types."""
@@ -46,12 +52,21 @@ class TrainedTokenizer:
             "codebook": self.tokenizer.codebook,
             "codebook_size": self.tokenizer.codebook_size,
             "levels": list(self.tokenizer.levels),
+            "quantizer": quantizer_plain(self.tokenizer.model.config.quantizer),
             "representation": self.tokenizer.representation,
             "preset": self.tokenizer.provenance.get("preset"),
             "trained_now": self.trained_now,
             "failed_attempts": self.tokenizer.provenance.get("failed_attempts", []),
             "held_out": dict(self.held_out) if self.held_out else None,
+            "best": self._best(),
         }
+
+    def _best(self) -> dict[str, Any] | None:
+        """Folder and step of the weights that scored best on held-out windows; None where a run kept none."""
+        folder = self.folder / BEST
+        if not (folder / FILE).is_file():
+            return None
+        return {"tokenizer": str(folder), "step": describe(folder)["provenance"]["step"]}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,150 +100,199 @@ class Tokenized:
         }
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """What a person asks of a tokenizer; None leaves it to the preset, or to the table that chooses one."""
+
+    codebook: int | None = None
+    """Nominal codebook size."""
+    preset: str | None = None
+    quantizer: str | None = None
+    """Kind of quantiser."""
+    representation: str | None = None
+    steps: int | None = None
+    changes: Changes | None = None
+    """Values in place of the preset's; see `config.preset_named`."""
+    seed: int = 0
+    tensorboard: bool = False
+    """Whether event files for TensorBoard are written."""
+    wandb: str | None = None
+    """Project of Weights & Biases that the log goes to as well."""
+
+    def asked(self) -> Asked:
+        """Codes and representation; refused here, before any work, where they cannot be."""
+        changes = (self.changes or {}).get("quantizer", {})
+        return asked_for(self.preset, self.codebook, self.quantizer, self.representation, changes)
+
+
 def train_tokenizer(
     store: str,
     runs: Path,
     *,
-    codebook: int = 65536,
-    preset: str | None = None,
-    steps: int | None = None,
     device: str | None = None,
     jobs: int | None = None,
-    seed: int = 0,
     progress: Progress = SILENT,
+    **wish: Any,
 ) -> TrainedTokenizer:
     """Train a tokenizer on the present state of a store, or go on with one, or find it finished.
+
+    Under `torchrun` the processes train together, and the first one speaks and writes.
 
     Args:
         store: Folder of the store.
         runs: Folder of runs; the tokenizer goes to `runs/tokenizers/`.
-        codebook: Nominal codebook size.
-        preset: Name of a preset; chosen by a fixed table from device and rows where None.
-        steps: Training steps in place of the preset's.
         device: `cpu`, `cuda`, ...; a GPU where there is one if None.
         jobs: Worker processes for building features.
-        seed: Of every random choice.
         progress: Told of the plan and of every step.
+        wish: Fields of `Wish`: codebook, preset, quantizer, representation, steps, changes, seed, tensorboard, wandb.
 
     Raises:
         MissingInput: If the store has no training window.
-        ConfigError: If the codebook size, the preset, the steps or the device cannot be.
+        ConfigError: If the codebook size, the quantiser, the preset, the steps or the device cannot be.
         CollapseError: If training failed at every learning rate tried.
     """
-    levels_of(codebook)  # an unknown size is refused before any work
-    target = choose_device(device)
-    features = _features(store, jobs, progress)
-    return _train(features, Path(runs), codebook, preset, steps, target, seed, progress)
+    wanted = Wish(**wish)
+    representation = wanted.asked().representation
+    team = join_team(torch.device(choose_device(device)))
+    try:
+        if team.rank > 0:
+            progress = SILENT
+            team.wait()  # the first process builds the features, the others find them
+        features = _features(store, jobs, progress, representation)
+        if team.rank == 0:
+            team.wait()
+        return _train(features, Path(runs), wanted, team, progress)
+    finally:
+        team.leave()
 
 
 def tokenize(
     store: str,
     runs: Path,
     *,
-    codebook: int = 65536,
-    preset: str | None = None,
     device: str | None = None,
     jobs: int | None = None,
-    seed: int = 0,
     progress: Progress = SILENT,
+    **wish: Any,
 ) -> Tokenized:
     """Encode a store into a corpus, training a tokenizer first only where no matching one is there.
 
-    A tokenizer matches by representation, codebook and, where one is given, preset; of several, one of this store
-    comes first, then the newest. Arguments and errors are those of `train_tokenizer`.
+    A tokenizer matches by representation, quantiser with its settings, codebook and, where one is given, preset; of
+    several, one of this store comes first, then the newest. Arguments and errors are those of `train_tokenizer`.
     """
-    levels_of(codebook)
+    wanted = Wish(**wish)
+    asked = wanted.asked()
     runs = Path(runs)
     target = choose_device(device)
-    features = _features(store, jobs, progress)
-    found = matching_tokenizer(runs, features, codebook, preset)
+    features = _features(store, jobs, progress, asked.representation)
+    found = matching_tokenizer(runs, features, asked.codebook, wanted.preset, asked.quantizer)
     if found is None:
-        wanted = f"codebook {codebook}, {features.representation}" + (f", preset {preset}" if preset else "")
-        progress.note(f"no finished tokenizer in {runs / TOKENIZERS} matches ({wanted}): one is trained first")
-        trained = _train(features, runs, codebook, preset, None, target, seed, progress)
+        words = f"codebook {asked.codebook}, {asked.quantizer.kind}, {features.representation}"
+        words += f", preset {wanted.preset}" if wanted.preset else ""
+        progress.note(f"no finished tokenizer in {runs / TOKENIZERS} matches ({words}): one is trained first")
+        trained = _train(features, runs, wanted, Team(0, 1, torch.device(target)), progress)
     else:
         trained = TrainedTokenizer(
             folder=found,
             tokenizer=Tokenizer.load(found),
             trained_now=False,
-            held_out=_last_held_out(found),
+            held_out=last_held_out(found),
         )
         progress.note(f"using the tokenizer {found}" + drift(trained.tokenizer, features))
     corpus = build_corpus(trained.tokenizer.to(target), trained.folder.name, features, runs, progress)
     return Tokenized(tokenizer=trained, corpus=corpus, advice=_advice(corpus))
 
 
-def _features(store: str, jobs: int | None, progress: Progress) -> FeatureSet:
+def _features(store: str, jobs: int | None, progress: Progress, representation: str) -> FeatureSet:
     from motionunion import open_store  # the store reads its index with what a bare training machine lacks
 
-    return build_features(open_store(store), REPRESENTATION, jobs, progress, verify=True)
+    return build_features(open_store(store), representation, jobs, progress, verify=True)
 
 
-def _train(
-    features: FeatureSet,
-    runs: Path,
-    codebook: int,
-    preset_name: str | None,
-    steps: int | None,
-    device: str,
-    seed: int,
-    progress: Progress,
-) -> TrainedTokenizer:
+def _train(features: FeatureSet, runs: Path, wish: Wish, team: Team, progress: Progress) -> TrainedTokenizer:
+    kind = team.device.type
     rows = sum(span.rows for span in features.spans if span.split == "train")
-    name, why = (preset_name, "as asked for") if preset_name else choose_preset(device, rows)
-    preset = preset_named(name, codebook, steps=steps)
+    name, why = (wish.preset, "as asked for") if wish.preset else choose_preset(kind, rows)
+    preset = preset_named(
+        name, wish.codebook, quantizer=wish.quantizer, representation=wish.representation, steps=wish.steps,
+        changes=wish.changes,
+    )  # fmt: skip
     if preset.model.features != features.values.shape[1]:
         raise ConfigError(
             f"preset {name} is for {preset.model.features} features, {features.representation} has "
             f"{features.values.shape[1]}"
         )
+    if team.rank > 0:
+        team.wait()  # the normalised copy and the folder are the first process's
     data = training_data(features, preset.training.feat_bias, progress)
-    kind = device.split(":")[0]
     plan = {
         "what": "tokenizer",
         "preset": name,
         "why": why,
-        "codebook": codebook,
+        "codebook": preset.codebook,
         "codebook_size": preset.model.codebook_size,
         "model": as_plain(preset.model),
         "training": as_plain(preset.training),
         "device": kind,
-        "seed": seed,
+        "processes": team.size,
+        "seed": wish.seed,
         "representation": {"id": features.representation, "parameter_hash": data.parameter_hash},
         "store": {"uuid": features.store_uuid, "fingerprint": features.fingerprint},
         "statistics": data.statistics.provenance,
         "train": {"windows": len(data.train), "rows": data.train_rows},
         "held_out": data.held_out_name,
     }
-    folder = open_run(runs / TOKENIZERS, f"fsq{codebook}-{name}", plan)
-    if (folder / FILE).is_file():
+    folder = open_run(runs / TOKENIZERS, f"{preset.model.quantizer.kind}{preset.codebook}-{name}", plan)
+    if team.rank == 0:
+        team.wait()
+    finished = (folder / FILE).is_file()
+    team.wait()  # all have looked before one of them changes anything
+    if finished:
         progress.note(f"{folder} is finished")
-        (folder / STATE).unlink(missing_ok=True)  # a kill right after the end leaves it
-        remove_leftovers(folder)
-        # Asked for again: from now on it is the newest, and what `tokenize` takes.
-        (folder / FILE).touch()
+        if team.rank == 0:
+            (folder / STATE).unlink(missing_ok=True)  # a kill right after the end leaves it
+            remove_leftovers(folder)
+            # Asked for again: from now on it is the newest, and what `tokenize` takes.
+            (folder / FILE).touch()
         return TrainedTokenizer(
-            folder=folder, tokenizer=Tokenizer.load(folder), trained_now=False, held_out=_last_held_out(folder)
-        )
+            folder=folder, tokenizer=Tokenizer.load(folder), trained_now=False, held_out=last_held_out(folder),
+            speaks=team.rank == 0,
+        )  # fmt: skip
     for line in _plan_in_words(plan, preset, data, folder):
         progress.note(line)
     provenance = {
         "trainer": "motionunion",
         "preset": name,
         "training": as_plain(preset.training),
-        "seed": seed,
+        "seed": wish.seed,
         "device": kind,
         "store": plan["store"],
         "statistics": data.statistics.provenance,
         "train": plan["train"],
     }
     trainer = Trainer(
-        folder, data, preset, codebook=codebook, seed=seed, device=device, provenance=provenance, plan=plan,
-        progress=progress,
+        folder, data, preset, codebook=preset.codebook, seed=wish.seed, device=kind, provenance=provenance, plan=plan,
+        progress=progress, listeners=_listeners(wish, folder, plan) if team.rank == 0 else (), team=team,
     )  # fmt: skip
     tokenizer = trainer.run()
-    remove_leftovers(folder)
-    return TrainedTokenizer(folder=folder, tokenizer=tokenizer, trained_now=True, held_out=_last_held_out(folder))
+    if team.rank == 0:
+        remove_leftovers(folder)
+    return TrainedTokenizer(
+        folder=folder, tokenizer=tokenizer, trained_now=True, held_out=last_held_out(folder), speaks=team.rank == 0
+    )
+
+
+def _listeners(wish: Wish, folder: Path, plan: Mapping[str, Any]) -> tuple[Listener, ...]:
+    listeners: list[Listener] = []
+    if wish.tensorboard:
+        from tokenizer.tensorboard import EventFiles
+
+        listeners.append(EventFiles(folder / "tensorboard"))
+    if wish.wandb is not None:
+        from tokenizer.wandb_run import WandbRun
+
+        listeners.append(WandbRun(wish.wandb, folder, plan))
+    return tuple(listeners)
 
 
 def _plan_in_words(plan: Mapping[str, Any], preset: Preset, data: TrainingData, folder: Path) -> list[str]:
@@ -241,8 +305,8 @@ def _plan_in_words(plan: Mapping[str, Any], preset: Preset, data: TrainingData, 
         f"{len(data.train):,} training windows, {data.train_rows:,} rows, {tokens:,} tokens; held out: {data.held_out_name}",
         f"into {folder}",
     ]
-    if training.precision == "bf16" and plan["device"] == "cpu":
-        lines.append("bf16 autocast is for GPUs; this run is float32")
+    if plan["processes"] > 1:
+        lines.append(f"{plan['processes']} processes train together, each on its share of every batch")
     if training.guard_steps and training.steps < min(training.guard_steps):
         lines.append(
             f"the guard against collapsed codes begins again only from step {min(training.guard_steps):,} on, after the end "
@@ -253,11 +317,6 @@ def _plan_in_words(plan: Mapping[str, Any], preset: Preset, data: TrainingData, 
         if load > 0.75 * cores:
             lines.append(f"this machine is busy (load {load:.1f} on {cores} cores): training will take longer")
     return lines
-
-
-def _last_held_out(folder: Path) -> Mapping[str, Any] | None:
-    found = [entry for entry in read_metrics(folder) if entry["kind"] == "held_out"]
-    return found[-1] if found else None
 
 
 def _advice(corpus: Corpus) -> str | None:

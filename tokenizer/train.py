@@ -1,87 +1,106 @@
-"""Training an FSQ-VAE so that it can be killed at any moment and goes on to the same weights.
+"""Training a tokenizer so that it can be killed at any moment and goes on to the same weights, whatever its quantiser.
 
 Everything that a step does is a function of the plan and the step's number: initial weights, crops, learning rate.
-`state.pt` holds the rest. On a CPU, k + k steps equal 2k steps bitwise (same machine, threads and versions).
+`state.pt` holds the rest. On a CPU, k + k steps equal 2k steps bitwise (same machine, threads and versions). Under `torchrun`
+each process takes its share of every batch, and the gradient of the reconstruction is that of the whole batch; what a quantiser
+wants minimised is averaged over the processes.
 """
 
 from __future__ import annotations
 
-import io
-import json
 import math
-import os
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from motionunion.digest import canonical_json, write_atomic
-from motionunion.errors import MissingInput
+from motionunion.errors import ConfigError
 from motionunion.progress import SILENT, Progress
 from tokenizer.checkpoint import Tokenizer
-from tokenizer.collapse import CollapseError, advice, collapse_reason
+from tokenizer.collapse import CollapseError, advice, first_collapse
 from tokenizer.config import Preset
 from tokenizer.crop_batches import CropBatches
 from tokenizer.crops import GUARD, TRAINING, TrainingData
 from tokenizer.loss import reconstruction_loss, saturation
-from tokenizer.metrics import evaluate_windows
-from tokenizer.model import FSQVAE, build_model
-from tokenizer.quantizers import Quantized
+from tokenizer.metrics import Scores, evaluate_windows
+from tokenizer.model import FSQVAE
 from tokenizer.runs import write_plan
-from tokenizer.usage import code_usage
+from tokenizer.team import Team
+from tokenizer.training_log import Listener, TrainingLog
+from tokenizer.training_state import STATE, Best, TrainingState, fresh_state, load_state, save_state
+from tokenizer.usage import CodeUsage, code_usage, count_codes
 
-STATE = "state.pt"
-METRICS = "metrics.jsonl"
+BEST = "best"
+"""Folder, in that of a run, of the tokenizer that scored best on the held-out windows."""
 LOSS_EVERY = 10  # steps between looks at the loss: each look waits for the device
 
 
-@dataclass(slots=True)
-class _State:
-    """What training carries from one step to the next."""
-
-    model: FSQVAE
-    optimizer: torch.optim.AdamW
-    average: dict[str, Tensor]
-    """Moving average of the weights; empty where none is kept."""
-    step: int = 0
-    """Steps done in this attempt."""
-    attempt: int = 0
-
-
 class Trainer:
-    """One training run in its folder."""
+    """One training run in its folder.
+
+    Args:
+        folder: Of the run.
+        data: Windows to learn from and to look at.
+        preset: Model and training.
+        codebook: Nominal size.
+        seed: Of weights and crops.
+        device: What this process computes on; of a team, see `team`.
+        provenance: What the tokenizer's file says of its making.
+        plan: What `plan.json` holds; failed attempts are added to it.
+        progress: Told of every step.
+        listeners: Told of every entry of the log.
+        team: The processes that train together.
+    """
 
     def __init__(
         self, folder: Path, data: TrainingData, preset: Preset, *, codebook: int, seed: int, device: str,
         provenance: Mapping[str, Any], plan: Mapping[str, Any], progress: Progress = SILENT,
+        listeners: tuple[Listener, ...] = (), team: Team | None = None,
     ) -> None:  # fmt: skip
+        self.team = team or Team(0, 1, torch.device(device))
+        self.device = self.team.device
         self.folder, self.data, self.preset, self.config = folder, data, preset, preset.training
-        self.codebook, self.seed, self.device = codebook, seed, torch.device(device)
-        self.provenance, self.plan, self.progress = provenance, plan, progress
-        self.batches = CropBatches(data, self.config.crop_rows, self.config.mirror, self.device)
+        self.codebook, self.seed = codebook, seed
+        self.provenance, self.plan = provenance, plan
+        self.progress = progress if self.first else SILENT
+        if self.config.batch < self.team.size:
+            raise ConfigError(f"training.batch: {self.config.batch} crops are too few for {self.team.size} processes")
+        self.batches = CropBatches(
+            data, self.config.crop_rows, self.config.mirror, self.device,
+            dtype=torch.bfloat16 if self.config.rows == "bf16" else torch.float32,
+        )  # fmt: skip
+        self.log = TrainingLog(folder, listeners)
         self.heading_std = float(data.statistics.std[self.config.heading_dim])
         self.position_std = float(data.statistics.std[slice(*self.config.position_dims)].mean())
         self.attempts: list[dict[str, Any]] = []
         """Failed attempts so far: attempt, step, learning rate and reason."""
+        self._shown: dict[str, float] = {}
+        self._since = (0, 0.0)
+
+    @property
+    def first(self) -> bool:
+        """Whether this process writes and speaks for the team."""
+        return self.team.rank == 0
 
     def run(self) -> Tokenizer:
-        """Train to the end, from `state.pt` where there is one, and write `tokenizer.safetensors` last.
+        """Train to the end, from `state.pt` where there is one; write `best/tokenizer.safetensors`, and last of all
+        `tokenizer.safetensors`, which holds the last step's weights.
 
         Raises:
             CollapseError: If the codes collapsed, or the loss was lost, in every attempt.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
-        state = self._load() or self._fresh(0)
+        state = self._begin()
         if len(self.attempts) > self.config.restarts:
-            raise CollapseError(f"{self.folder}: {self.attempts[-1]['reason']}; {advice(len(self.attempts))}")
+            raise CollapseError(f"{self.folder}: {self.attempts[-1]['reason']}; {self._advice()}")
         if state.step:
             self.progress.note(f"going on after step {state.step:,} of {self.config.steps:,}")
         self.progress.start("training the tokenizer", self.config.steps, "steps")
         self.progress.advance(state.step)
+        self._since = state.step, time.perf_counter()
         try:
             while state.step < self.config.steps:
                 reason = self._step(state)
@@ -91,132 +110,152 @@ class Trainer:
                     self._save(state)
         finally:
             self.progress.finish()
-        tokenizer = self._tokenizer(state)
-        tokenizer.save(self.folder)
-        (self.folder / STATE).unlink(missing_ok=True)
+            if self.first:
+                self.log.close()
+        tokenizer = self._tokenizer(state.result, state.step)
+        if self.first:
+            if state.best.weights:
+                self._tokenizer(state.best.weights, state.best.step).save(self.folder / BEST)
+            tokenizer.save(self.folder)
+            (self.folder / STATE).unlink(missing_ok=True)
+        self.team.wait()
         return tokenizer
 
-    def _fresh(self, attempt: int) -> _State:
-        model = build_model(self.preset.model, self.seed + attempt).to(self.device)
-        optimizer = torch.optim.AdamW(
-            model.parameters(),
-            lr=self.config.learning_rate,
-            betas=self.config.betas,
-            weight_decay=self.config.weight_decay,
-            fused=True,
-        )
-        average = {}
-        if self.config.ema_decay:
-            average = {name: weight.detach().clone() for name, weight in model.state_dict().items()}
-        return _State(model, optimizer, average, attempt=attempt)
+    def _begin(self) -> TrainingState:
+        found = load_state(self.folder, self.preset, self.seed, self.team)
+        self.team.wait()  # nobody writes a state before all have read
+        if found is None:
+            if self.first:
+                self.log.go_back(0, 0)
+            return fresh_state(self.preset, self.seed, 0, self.team)
+        state, self.attempts, logged = found
+        if self.first:
+            self.log.go_back(logged, state.step)
+        return state
 
-    def _step(self, state: _State) -> str | None:
+    def _step(self, state: TrainingState) -> str | None:
         """One step of training with all that falls due after it; the reason where the attempt has failed."""
         config, step = self.config, state.step
         rate = config.learning_rate_at(step) * 0.5**state.attempt
         for group in state.optimizer.param_groups:
             group["lr"] = rate
-        target, mask = self._batch(config.batch, state.attempt, step)
+        share = slice(self.team.rank, None, self.team.size)
+        target, mask = self.batches.draw(config.batch, self.seed, state.attempt, step, TRAINING, share)
+        count = self.team.mean(mask.sum())
         state.model.train()
-        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self._autocast):
-            rows: Tensor
-            quantised: Quantized
-            rows, quantised = state.model(target, mask)
-        loss, l1 = reconstruction_loss(rows.float(), target, mask, config, self.heading_std, self.position_std)
-        loss = loss + quantised.loss
+        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=config.precision == "bf16"):
+            rows, quantised = state.forward(target, mask)
+        reconstruction, l1 = reconstruction_loss(
+            rows.float(), target, mask, config, self.heading_std, self.position_std, count
+        )
+        loss = reconstruction + quantised.loss
         if config.saturation_weight and quantised.channels is not None:
             loss = loss + config.saturation_weight * saturation(quantised.channels)
         state.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
-        norm = torch.nn.utils.clip_grad_norm_(state.model.parameters(), config.clip_norm)
+        norm = torch.nn.utils.clip_grad_norm_(state.model.parameters(), config.clip_norm or math.inf)
         state.optimizer.step()
-        self._average(state)
         state.step = step + 1
+        state.follow(config.ema_decay)
 
-        figures: dict[str, float] = {}
+        reason = None
         logs = state.step % config.log_every == 0 or state.step == config.steps
         if logs or state.step % LOSS_EVERY == 0:
-            figures = {"loss": loss.item()}
-            if not math.isfinite(figures["loss"]) or not math.isfinite(norm.item()):
-                return "the loss or its gradient is not finite"
-        if logs:
-            real = quantised.indices[mask[:, :: self.preset.model.rows_per_code].bool()]
-            usage = code_usage(np.bincount(real.cpu().numpy()), self.preset.model.codebook_size)
-            self._write({
-                "kind": "train", "step": state.step, "attempt": state.attempt, "loss": figures["loss"],
-                "l1": l1.item(), "learning_rate": rate, "gradient_norm": norm.item(), "tokens": usage.tokens,
-                "exp_entropy": usage.exp_entropy,
-            })  # fmt: skip
-        reason = None
-        if state.step in config.guard_steps:
+            means = self.team.mean(torch.stack([loss.detach(), reconstruction.detach(), l1, quantised.loss.detach()]))
+            reason = self._look(state, *means.tolist(), norm=norm.item(), rate=rate)
+            if logs and reason is None:
+                usages = self._usages(quantised.indices, mask)
+                self._write(state, "train", {
+                    "loss": means[0].item(), "l1": means[2].item(), "quantizer_loss": means[3].item(),
+                    "learning_rate": rate, "gradient_norm": norm.item(), **_in_short(usages),
+                })  # fmt: skip
+                self._shown["exp_entropy"] = usages[0].exp_entropy
+        if reason is None and state.step in config.guard_steps:
             reason = self._guard(state)
         if reason is None and (state.step % config.evaluate_every == 0 or state.step == config.steps):
-            scores = evaluate_windows(self._tokenizer(state), self.data.values, self.data.held_out)
-            figures["mpjpe_mm"] = scores.mpjpe_mm
-            # After the guard's last step nothing begins again, but a collapse is never passed over in silence.
-            usage = scores.usage
-            if late := collapse_reason(usage.exp_entropy, usage.tokens, usage.codebook_size, config.guard_share):
-                self.progress.note(f"at step {state.step:,}, on {self.data.held_out_name}: {late}")
-            self._write({
-                "kind": "held_out", "step": state.step, "attempt": state.attempt, "on": self.data.held_out_name,
-                **scores.as_plain(),
-            })  # fmt: skip
-        self.progress.advance(1, **figures)
-        return reason
+            self._evaluate(state)
+        self.progress.advance(1, **self._shown)
+        return self.team.of_first(reason) if self._looks_due(state.step) else None
 
-    @property
-    def _autocast(self) -> bool:
-        return self.config.precision == "bf16" and self.device.type == "cuda"
-
-    def _batch(self, crops: int, attempt: int, step: int, *, purpose: int = TRAINING) -> tuple[Tensor, Tensor]:
-        return self.batches.draw(crops, self.seed, attempt, step, purpose)
-
-    def _average(self, state: _State) -> None:
-        if not state.average:
-            return
-        # A young average follows quickly, or the random start would weigh in it for long.
-        decay = min(self.config.ema_decay, (1 + state.step) / (10 + state.step))
-        with torch.no_grad():
-            for name, weight in state.model.state_dict().items():
-                state.average[name].lerp_(weight, 1 - decay)
-
-    def _guard(self, state: _State) -> str | None:
+    def _looks_due(self, step: int) -> bool:
+        """Whether something at this step may have failed the attempt; the team agrees on it at no other step."""
         config = self.config
-        target, mask = self._batch(config.guard_crops, 0, 0, purpose=GUARD)
-        with torch.inference_mode():
-            codes = state.model.encode(target)
-        real = codes[mask[:, :: self.preset.model.rows_per_code].bool()]
-        usage = code_usage(np.bincount(real.cpu().numpy()), self.preset.model.codebook_size)
-        self._write({
-            "kind": "guard", "step": state.step, "attempt": state.attempt, "tokens": usage.tokens,
-            "used_codes": usage.used, "exp_entropy": usage.exp_entropy,
-        })  # fmt: skip
-        return collapse_reason(usage.exp_entropy, usage.tokens, usage.codebook_size, config.guard_share)
+        return (
+            step % LOSS_EVERY == 0 or step % config.log_every == 0 or step in config.guard_steps or step == config.steps
+        )
 
-    def _begin_again(self, state: _State, reason: str) -> _State:
-        failed = {
-            "attempt": state.attempt,
-            "step": state.step,
-            "learning_rate": self.config.learning_rate * 0.5**state.attempt,
-            "reason": reason,
-        }
+    def _look(
+        self, state: TrainingState, loss: float, reconstruction: float, l1: float, quantizer: float, *, norm: float,
+        rate: float,
+    ) -> str | None:  # fmt: skip
+        step, now = state.step, time.perf_counter()
+        done, since = self._since
+        self._shown |= {"loss": loss, "l1": l1}
+        if now > since and step > done:
+            self._shown["rows_per_s"] = round((step - done) * self.config.batch * self.config.crop_rows / (now - since))
+        self._since = step, now
+        if not math.isfinite(loss) or not math.isfinite(norm):
+            what = "quantiser's loss" if not math.isfinite(quantizer) else "loss or its gradient"
+            return f"the {what} is not finite (learning rate {rate:g})"
+        if step <= self.config.warmup_steps:
+            return None
+        return state.watch.reason(reconstruction, self.config.divergence)
+
+    def _usages(self, indices: Tensor, mask: Tensor) -> list[CodeUsage]:
+        real = mask[:, :: self.preset.model.rows_per_code]
+        counts = count_codes(indices, self.preset.model.codebook_size, real)
+        return [code_usage(row, self.preset.model.codebook_size) for row in counts]
+
+    def _guard(self, state: TrainingState) -> str | None:
+        target, mask = self.batches.draw(self.config.guard_crops, self.seed, 0, 0, GUARD)
+        state.model.eval()
+        with torch.inference_mode():
+            usages = self._usages(state.model.encode(target), mask)
+        self._write(state, "guard", {"used_codes": usages[0].used, **_in_short(usages)})
+        return first_collapse(usages, self.config.guard_share)
+
+    def _evaluate(self, state: TrainingState) -> None:
+        """Look at the held-out windows, keep the weights if they are the best, and say a collapse."""
+        if not self.first:
+            return
+        scores = evaluate_windows(self._tokenizer(state.result, state.step), self.data.values, self.data.held_out)
+        self._shown["mpjpe_mm"] = scores.mpjpe_mm
+        self._write(state, "held_out", {"on": self.data.held_out_name, **scores.as_plain()})
+        if scores.mpjpe_mm < state.best.mpjpe_mm:
+            weights = {name: value.detach().clone() for name, value in state.result.items()}
+            state.best = Best(weights, scores.mpjpe_mm, state.step)
+        self._say_collapse(state.step, scores)
+
+    def _say_collapse(self, step: int, scores: Scores) -> None:
+        # After the guard's last step nothing begins again, but a collapse is never passed over in silence.
+        late = first_collapse([scores.usage, *scores.further_usage], self.config.guard_share)
+        if late:
+            self.progress.note(f"at step {step:,}, on {self.data.held_out_name}: {late}")
+
+    def _advice(self) -> str:
+        return advice(len(self.attempts), self.preset.model.quantizer.kind)
+
+    def _begin_again(self, state: TrainingState, reason: str) -> TrainingState:
+        rate = self.config.learning_rate * 0.5**state.attempt
+        failed = {"attempt": state.attempt, "step": state.step, "learning_rate": rate, "reason": reason}
         self.attempts.append(failed)
-        self._write({"kind": "restart", **failed})
-        fresh = self._fresh(state.attempt + 1)
-        # In this order: a run killed in between fails the same way again, while a state saved first would forget to say so.
-        write_plan(self.folder, self.plan, self.attempts)
-        self._save(fresh)
+        fresh = fresh_state(self.preset, self.seed, state.attempt + 1, self.team)
+        if self.first:
+            self.log.write({"kind": "restart", **failed})
+            # In this order: a run killed in between fails the same way again, while a state saved first would forget to say so.
+            write_plan(self.folder, self.plan, self.attempts)
+            self._save(fresh)
         if len(self.attempts) > self.config.restarts:
-            raise CollapseError(f"{self.folder}: at step {state.step:,} {reason}; {advice(len(self.attempts))}")
-        rate = self.config.learning_rate * 0.5**fresh.attempt
-        self.progress.note(f"at step {state.step:,} {reason}; starting again with learning rate {rate:g}")
+            raise CollapseError(f"{self.folder}: at step {state.step:,} {reason}; {self._advice()}")
+        self.progress.note(f"at step {state.step:,} {reason}; starting again with learning rate {rate / 2:g}")
         self.progress.finish()
         self.progress.start("training the tokenizer", self.config.steps, "steps")
+        self._shown, self._since = {}, (0, time.perf_counter())
         return fresh
 
-    def _tokenizer(self, state: _State) -> Tokenizer:
+    def _tokenizer(self, weights: Mapping[str, Tensor], step: int) -> Tokenizer:
         copy = FSQVAE(self.preset.model).to(self.device)
-        copy.load_state_dict(state.average or state.model.state_dict(), strict=True)
+        copy.load_state_dict(weights, strict=True)
         return Tokenizer(
             copy,
             mean_D=self.data.statistics.mean,
@@ -224,60 +263,22 @@ class Trainer:
             representation=self.data.statistics.representation,
             parameter_hash=self.data.parameter_hash,
             codebook=self.codebook,
-            provenance={**self.provenance, "failed_attempts": list(self.attempts)},
+            provenance={**self.provenance, "step": step, "failed_attempts": list(self.attempts)},
         )
 
-    def _write(self, entry: dict[str, Any]) -> None:
-        with (self.folder / METRICS).open("ab") as file:
-            file.write(canonical_json(entry) + b"\n")
+    def _write(self, state: TrainingState, kind: str, figures: Mapping[str, Any]) -> None:
+        if self.first:
+            self.log.write({"kind": kind, "step": state.step, "attempt": state.attempt, **figures})
 
-    def _save(self, state: _State) -> None:
-        path = self.folder / METRICS
-        content = {
-            "model": state.model.state_dict(),
-            "optimizer": state.optimizer.state_dict(),
-            "average": state.average,
-            "step": state.step,
-            "attempt": state.attempt,
-            # What is logged after this save is written again by a run that goes on from it.
-            "metrics_bytes": path.stat().st_size if path.exists() else 0,
-            "failed_attempts": json.dumps(self.attempts),
-        }
-        buffer = io.BytesIO()
-        torch.save(content, buffer)
-        write_atomic(self.folder / STATE, buffer.getvalue())
-
-    def _load(self) -> _State | None:
-        path = self.folder / STATE
-        if not path.is_file():
-            (self.folder / METRICS).unlink(missing_ok=True)
-            return None
-        content = torch.load(path, map_location=self.device, weights_only=True)
-        self.attempts = json.loads(content["failed_attempts"])
-        state = self._fresh(content["attempt"])
-        state.model.load_state_dict(content["model"], strict=True)
-        state.optimizer.load_state_dict(content["optimizer"])
-        state.average, state.step = content["average"], content["step"]
-        metrics = self.folder / METRICS
-        if metrics.exists():
-            os.truncate(metrics, min(content["metrics_bytes"], metrics.stat().st_size))
-        return state
+    def _save(self, state: TrainingState) -> None:
+        if self.first:
+            save_state(self.folder, state, self.attempts, self.log.length)
 
 
-def read_metrics(folder: Path) -> Iterator[dict[str, Any]]:
-    """Lines of a run's `metrics.jsonl`, in the order of training. Raises `MissingInput` for a line that is none."""
-    path = folder / METRICS
-    if not path.exists():
-        return
-    for number, line in enumerate(path.read_bytes().splitlines(), start=1):
-        try:
-            entry = json.loads(line)
-        except ValueError as error:
-            raise MissingInput(
-                f"{path}:{number}: is damaged ({error}); remove the file, only its figures are lost"
-            ) from error
-        if not isinstance(entry, dict) or "kind" not in entry:
-            raise MissingInput(
-                f"{path}:{number}: is damaged (no entry of a log); remove the file, only its figures are lost"
-            )
-        yield entry
+def _in_short(usages: list[CodeUsage]) -> dict[str, Any]:
+    """Tokens of a batch and how evenly they use the codes; of each code of a step where there are several."""
+    first, *further = usages
+    short: dict[str, Any] = {"tokens": first.tokens, "exp_entropy": first.exp_entropy}
+    if further:
+        short["further_exp_entropy"] = [usage.exp_entropy for usage in further]
+    return short

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -37,6 +37,15 @@ class CodeUsage:
     def tokens_per_code(self) -> float:
         """Tokens for each distinct code."""
         return self.tokens / max(1, self.used)
+
+    def as_plain(self) -> dict[str, Any]:
+        """As JSON types, with the shares."""
+        return {
+            **asdict(self),
+            "share_of_codebook": self.share_of_codebook,
+            "share_of_possible": self.share_of_possible,
+            "tokens_per_code": self.tokens_per_code,
+        }
 
 
 def code_usage(counts: npt.NDArray[np.integer[Any]], codebook_size: int) -> CodeUsage:

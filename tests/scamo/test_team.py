@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from scamo.checkpoint import load_tensors
-from scamo.team import join_team
+from tokenizer.team import join_team
 
 SCRIPT = """
 import sys
@@ -19,7 +19,7 @@ from scamo.config import ModelConfig, TrainConfig
 from scamo.data import Windows
 from scamo.model import new_model
 from scamo.objective import Objective
-from scamo.team import join_team
+from tokenizer.team import join_team
 from scamo.text import WordEncoder
 from scamo.train import Training
 from scamo.unigram import Unigram

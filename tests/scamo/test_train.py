@@ -14,7 +14,7 @@ from scamo.config import ModelConfig, TrainConfig
 from scamo.data import Windows
 from scamo.model import new_model
 from scamo.objective import Objective
-from scamo.team import Team
+from tokenizer.team import Team
 from scamo.text import WordEncoder
 from scamo.train import Training, learning_rate, optimiser
 from scamo.unigram import Unigram

@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -88,12 +89,12 @@ def use_features(monkeypatch):
     """Lets the commands find these features in their store, and train briefly: what they do is not how well."""
 
     def use(features: FeatureSet) -> FeatureSet:
-        def short(name: str, codebook: int, *, steps: int | None = None) -> Preset:
-            preset = preset_named(name, codebook, steps=steps)
+        def short(name: str, codebook: int | None, *, steps: int | None = None, **options: Any) -> Preset:
+            preset = preset_named(name, codebook, steps=steps, **options)
             training = replace(preset.training, batch=2, **({"steps": 22} if steps is None else {}))
             return replace(preset, model=replace(preset.model, width=8), training=training)
 
-        monkeypatch.setattr(plan, "_features", lambda store, jobs, progress: features)
+        monkeypatch.setattr(plan, "_features", lambda store, jobs, progress, representation: features)
         monkeypatch.setattr(plan, "preset_named", short)
         return features
 

@@ -8,13 +8,13 @@ import pytest
 from motionunion.errors import ConfigError
 from tokenizer.config import (
     ModelConfig,
-    TrainingConfig,
     as_plain,
     choose_preset,
     preset_named,
     preset_names,
     read_config,
 )
+from tokenizer.training_config import TrainingConfig
 
 MINIMAL = {
     "steps": 100, "batch": 4, "crop_rows": 64, "learning_rate": 1e-3, "warmup_steps": 10, "clip_norm": 1.0,
@@ -26,7 +26,7 @@ def test_every_preset_is_valid_for_every_codebook(name: str) -> None:
     for codebook in (256, 65536):
         preset = preset_named(name, codebook)
         assert preset.training.guard_steps[0] <= preset.training.steps
-        assert preset.model.rows_per_code == 4
+        assert preset.model.rows_per_code == (2 if name == "motionmillion" else 4)
 
 
 def test_a_configuration_survives_json() -> None:
@@ -61,9 +61,9 @@ def test_a_missing_key_is_named() -> None:
 
 
 def test_unknown_presets_and_devices_list_the_known_ones() -> None:
-    with pytest.raises(ConfigError, match="small, paper, tiny"):
+    with pytest.raises(ConfigError, match="small, paper, tiny, t2mgpt, scamo, motionmillion"):
         preset_named("huge", 256)
-    with pytest.raises(ConfigError, match="small, paper, tiny"):
+    with pytest.raises(ConfigError, match="small, paper, tiny, t2mgpt, scamo, motionmillion"):
         choose_preset("tpu", 1000)
 
 

@@ -11,7 +11,7 @@ from tokenizer import plan
 from tokenizer.checkpoint import FILE
 from tokenizer.choice import choose_device, matching_tokenizer
 from tokenizer.corpus import newest_corpus
-from tokenizer.train import STATE
+from tokenizer.training_state import STATE
 
 SPANS = [(96, "train"), (40, "train"), (120, "train"), (64, "val"), (48, "test")]
 

@@ -16,8 +16,11 @@ from tokenizer.config import Preset, preset_named
 from tokenizer.crops import CropSampler, TrainingData, training_data
 from tokenizer.loss import SATURATED
 from tokenizer.model import build_model
+from tokenizer.quantizers.build import CONFIGS
 from tokenizer.runs import read_plan, write_plan
-from tokenizer.train import METRICS, STATE, Trainer, read_metrics
+from tokenizer.train import BEST, Trainer
+from tokenizer.training_log import METRICS, read_metrics
+from tokenizer.training_state import STATE
 
 SPANS = [(96, "train"), (40, "train"), (120, "train"), (24, "train"), (64, "val")]
 
@@ -53,14 +56,14 @@ def data(make_features: Callable[..., object], tmp_path: Path) -> TrainingData:
     return training_data(make_features(tmp_path, SPANS), 5.0)
 
 
-def small_preset(**changes: object) -> Preset:
-    preset = preset_named("tiny", 256)
+def small_preset(quantizer: str = "fsq", norm: str = "none", **changes: object) -> Preset:
+    preset = preset_named("tiny", 256, quantizer=quantizer)
     fitted = {
         "steps": 24, "warmup_steps": 4, "save_every": 5, "log_every": 4, "evaluate_every": 12, "guard_steps": (8,),
         "guard_share": 0.0, "ema_decay": 0.9, "mirror": 0.5, "heading_weight": 0.5,
     }  # fmt: skip
     training = dataclasses.replace(preset.training, **{**fitted, **changes})
-    return Preset(name="tiny", model=dataclasses.replace(preset.model, width=16), training=training)
+    return dataclasses.replace(preset, model=dataclasses.replace(preset.model, width=16, norm=norm), training=training)
 
 
 def trainer(folder: Path, data: TrainingData, preset: Preset, progress: object = None, seed: int = 0) -> Trainer:
@@ -84,6 +87,22 @@ def test_a_run_that_is_interrupted_ends_in_the_same_bytes(data: TrainingData, tm
     assert (parts / FILE).read_bytes() == (whole / FILE).read_bytes()
     assert (parts / METRICS).read_bytes() == (whole / METRICS).read_bytes()
     assert not (parts / STATE).exists()
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("kind", CONFIGS)
+def test_every_quantiser_goes_on_bitwise(data: TrainingData, tmp_path: Path, kind: str, precision: str) -> None:
+    preset = small_preset(kind, steps=12, evaluate_every=6, precision=precision, norm="BN" if kind == "vq" else "none")
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    trainer(whole, data, preset).run()
+    with pytest.raises(KilledError):  # after a save, and two steps that are done again
+        trainer(parts, data, preset, KillAfter(7)).run()
+    trainer(parts, data, preset).run()
+    for name in (FILE, METRICS, f"{BEST}/{FILE}"):
+        assert (parts / name).read_bytes() == (whole / name).read_bytes()
+    saved = [entry for entry in read_metrics(whole) if entry["kind"] == "held_out"]
+    several = Tokenizer.load(whole).model.config.codes_per_step
+    assert len(saved[-1]["further_usage"]) == several - 1
 
 
 def test_half_the_steps_twice_carry_the_same_optimiser_state(data: TrainingData, tmp_path: Path) -> None:
@@ -142,7 +161,9 @@ def test_a_collapse_after_the_guard_s_last_step_is_said(data: TrainingData, tmp_
     trainer(tmp_path / "healthy", data, small_preset(guard_steps=()), healthy).run()
     assert healthy.notes == []
     real = collapse_reason
-    monkeypatch.setattr("tokenizer.train.collapse_reason", lambda _, tokens, size, share: real(1.0, tokens, size, 0.1))
+    monkeypatch.setattr(
+        "tokenizer.collapse.collapse_reason", lambda _, tokens, size, share: real(1.0, tokens, size, 0.1)
+    )
     trainer(tmp_path / "collapsed", data, small_preset(guard_steps=()), collapsed).run()
     assert [note.partition(": ")[0] for note in collapsed.notes] == ["at step 12, on val", "at step 24, on val"]
     assert all("the codes collapsed: 16 tokens use the equivalent of 1.0 codes" in note for note in collapsed.notes)
@@ -180,7 +201,7 @@ def test_the_restarted_attempt_uses_half_the_rate(data: TrainingData, tmp_path: 
     reasons = chain([3.0], repeat(1e9))  # entropy of the first look, then of the second attempt's
     real = collapse_reason
     monkeypatch.setattr(
-        "tokenizer.train.collapse_reason", lambda _, tokens, size, share: real(next(reasons), tokens, size, share)
+        "tokenizer.collapse.collapse_reason", lambda _, tokens, size, share: real(next(reasons), tokens, size, share)
     )
     preset = small_preset(guard_share=0.5)
     folder = tmp_path / "run"

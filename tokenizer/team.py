@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from datetime import timedelta
 
 import torch
 import torch.distributed as dist
+from torch import Tensor
+
+PATIENCE = timedelta(hours=24)
+"""How long processes wait for one another: the first one may have a large store's features to build."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +35,21 @@ class Team:
         dist.all_reduce(total)
         return float(total)
 
+    def mean(self, tensor: Tensor) -> Tensor:
+        """Mean of a tensor over all processes; the tensor itself where there is one."""
+        if self.size > 1:
+            dist.all_reduce(tensor)
+            tensor = tensor / self.size
+        return tensor
+
+    def of_first(self, word: str | None) -> str | None:
+        """What the first process says, to all: on GPUs, last bits and so decisions may differ from process to process."""
+        if self.size == 1:
+            return word
+        words = [word]
+        dist.broadcast_object_list(words, src=0, device=self.device)
+        return words[0]
+
     def wait(self) -> None:
         """Until every process is here."""
         if self.size > 1:
@@ -52,5 +72,5 @@ def join_team(device: torch.device) -> Team:
     if device.type == "cuda":
         device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
         torch.cuda.set_device(device)
-    dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    dist.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=PATIENCE)
     return Team(dist.get_rank(), size, device)

@@ -145,18 +145,19 @@ class Fuzzer:
         except BaseException as error:
             if isinstance(error, KeyboardInterrupt):
                 raise
-            outcome = self.found(target, data, f"{type(error).__name__}: {str(error)[:200]} at {_place(error)}")
+            outcome = self.found(target, data, f"{type(error).__name__} at {_place(error)}", str(error)[:200])
         report.slowest_s = max(report.slowest_s, time.process_time() - began)
         beyond = tracemalloc.get_traced_memory()[1] - before - CONTENT_FACTOR * content
         report.largest_bytes = max(report.largest_bytes, beyond)
         if beyond > FREE_BYTES:
-            self.found(target, data, f"took {beyond:,} bytes beyond ten times its content")
+            self.found(target, data, "took memory beyond ten times its content", f"{beyond:,} bytes")
         return outcome
 
-    def found(self, target: Target, data: bytes, what: str) -> str:
+    def found(self, target: Target, data: bytes, what: str, said: str = "") -> str:
         """Keep an input that must not have done what it did, once per kind of misdeed."""
-        if what not in self.reports[target.name].findings:
-            self.reports[target.name].findings.append(what)
+        if what not in self.known[target.name]:
+            self.known[target.name].add(what)
+            self.reports[target.name].findings.append(f"{what}: {said}" if said else what)
             self.findings.mkdir(parents=True, exist_ok=True)
             (self.findings / f"{target.name}-{len(self.reports[target.name].findings)}{target.suffix}").write_bytes(
                 data

@@ -10,7 +10,9 @@ import re
 from pathlib import PurePosixPath
 
 PATTERN = re.compile(
-    r"P(?P<person>\d+)G(?P<group>\d+)R(?P<repeat>\d+)F(?P<first>\d+)T(?P<last>\d+)A(?P<action>\d\d)(?P<variant>\d\d)"
+    r"P(?P<person>\d{1,4})G(?P<group>\d{1,4})R(?P<repeat>\d{1,4})F(?P<first>\d{1,9})T(?P<last>\d{1,9})"
+    r"A(?P<action>\d\d)(?P<variant>\d\d)",
+    re.ASCII,
 )
 
 

@@ -12,6 +12,7 @@ import pytest
 from motionunion.errors import ClipError, SourceFormatError
 from motionunion.sources import SOURCES, ReadOptions
 from motionunion.sources.detect import recognise
+from motionunion.sources.humanml3d_index import read_index
 
 WriteTree = Callable[[str, Path], Any]
 
@@ -77,3 +78,10 @@ def test_a_phase_of_endless_frames_costs_the_captions_alone(tmp_path: Path, writ
     path = next(path for path in sorted(tmp_path.rglob("*.json")) if "end_frame" in path.read_text())
     path.write_text(re.sub(r'("end_frame": "?)[0-9]+', r"\g<1>" + "9" * 400, path.read_text(), count=1))
     assert outcomes(tmp_path) == before
+
+
+def test_a_name_of_endless_digits_in_humanml3d_s_index_is_a_bad_row(tmp_path: Path) -> None:
+    path = tmp_path / "index.csv"
+    name = f"./pose_data/humanact12/humanact12/P11G01R02F1812T{'9' * 5000}A0402.npy"
+    path.write_text(f"source_path,start_frame,end_frame,new_name\n{name},0,-1,009707.npy\n")
+    assert set(read_index(path).bad) == {2}

@@ -36,6 +36,9 @@ class WindowCaption:
     tokens: str | None = None
     layer: str = ""
     generator: str = "human"
+    start_s: float | None = None
+    """Seconds from the window's first row, before it where negative; None for both = the whole span."""
+    end_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,12 +135,24 @@ def cut_spans(spans: Iterable[Span], rate: Fraction) -> Cut:
 
 def _captions_of(captions: tuple[SpanCaption, ...], start_s: float, end_s: float) -> tuple[WindowCaption, ...]:
     return tuple(
-        WindowCaption(caption.text, caption.tokens, caption.layer, caption.generator)
+        WindowCaption(
+            caption.text,
+            caption.tokens,
+            caption.layer,
+            caption.generator,
+            None if caption.start_s is None else _seconds_after(start_s, caption.start_s),
+            None if caption.end_s is None else _seconds_after(start_s, caption.end_s),
+        )
         for caption in captions
         if caption.start_s is None
         or caption.end_s is None
         or overlaps_by_half((caption.start_s, caption.end_s), (start_s, end_s))
     )
+
+
+def _seconds_after(start_s: float, time_s: float) -> float:
+    """To the microsecond: a difference of decimal times is rarely the decimal that is meant."""
+    return round(time_s - start_s, 6)
 
 
 def overlaps_by_half(one: tuple[float, float], other: tuple[float, float]) -> bool:

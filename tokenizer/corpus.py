@@ -25,34 +25,9 @@ from motionunion.windows import WindowCaption
 from tokenizer.runs import CORPORA, folders_with
 
 MANIFEST = "manifest.json"
-FORMAT = "motionunion-corpus/1"
-
-SCHEMA = pa.schema(
-    [
-        ("window_id", pa.string()),
-        ("span_id", pa.string()),
-        ("clip_id", pa.string()),
-        ("name", pa.string()),
-        ("source", pa.string()),
-        ("group", pa.string()),
-        ("split", pa.string()),
-        ("official_split", pa.string()),
-        ("body", pa.string()),
-        ("layer", pa.string()),
-        ("shipped", pa.bool_()),
-        ("first_row", pa.int32()),
-        ("rows", pa.int32()),
-        ("codes", pa.list_(pa.int32())),
-        (
-            "captions",
-            pa.list_(
-                pa.struct(
-                    [("text", pa.string()), ("tokens", pa.string()), ("layer", pa.string()), ("generator", pa.string())]
-                )
-            ),
-        ),
-    ]
-)
+FORMAT = "motionunion-corpus/2"
+READABLE = ("motionunion-corpus/1", FORMAT)
+"""The first had int32 codes, and no licences, frames or caption times."""
 
 
 def table_of(data: bytes, columns: list[str] | None = None) -> pa.Table:
@@ -84,8 +59,14 @@ class CorpusWindow:
     """First row within the span."""
     rows: int
     codes: npt.NDArray[np.int32]
-    """(rows / 4,)"""
+    """(N Q,): N = rows // R steps, all Q codes of a step side by side; `Corpus.by_step` parts them."""
     captions: tuple[WindowCaption, ...]
+    licence: str | None = None
+    """Of the clip; None where the corpus was made without a store's index."""
+    span_first_frame: int | None = None
+    """First frame of the span in the clip, at the clip's own rate."""
+    span_stop_frame: int | None = None
+    """Frame after its last one."""
 
 
 class Corpus:
@@ -115,6 +96,15 @@ class Corpus:
         return int(self.manifest["pad_id"])
 
     @property
+    def codes_per_step(self) -> int:
+        """Q: codes for one step of time, 1 but for quantisers in layers or groups."""
+        return int(self.manifest.get("codes_per_step", 1))
+
+    def by_step(self, codes: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
+        """Codes (N Q,) of a window as a tokenizer takes them: (N,), or (N, Q) where there are several a step."""
+        return codes if self.codes_per_step == 1 else codes.reshape(-1, self.codes_per_step)
+
+    @property
     def representation(self) -> str:
         """Id of the representation the codes stand for."""
         return str(self.manifest["representation"]["id"])
@@ -140,7 +130,7 @@ class Corpus:
         return tuple(name for name, split in self.manifest["splits"].items() if split["windows"])
 
     def tables(self, split: str) -> Iterator[pa.Table]:
-        """Parts of a split in order, as Arrow tables of `SCHEMA`; none for a split without windows.
+        """Parts of a split in order, as Arrow tables (`corpus_schema`); none for a split without windows.
 
         Raises:
             MissingInput: If a part is missing or its bytes are not those of the manifest.
@@ -188,8 +178,8 @@ def open_corpus(folder: Path) -> Corpus:
         rest = {name: value for name, value in manifest.items() if name != "sha256"}
         if manifest["sha256"] != sha256_hex(canonical_json(rest)):
             raise ValueError("its checksum does not fit")
-        if manifest["format"] != FORMAT:
-            raise ValueError(f"format {manifest['format']!r} is not {FORMAT!r}")
+        if manifest["format"] not in READABLE:
+            raise ValueError(f"format {manifest['format']!r} is none of {', '.join(READABLE)}")
     except (ValueError, KeyError, TypeError) as error:
         raise MissingInput(f"{path} cannot be read ({error}); remove it and run `scamo tokenize` again") from error
     return Corpus(Path(folder), manifest)

@@ -5,6 +5,7 @@ What is in a part, and in what batches it is encoded, follows from the listing o
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 from collections import Counter
@@ -15,19 +16,21 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from motionunion.clip import SPLITS
-from motionunion.digest import canonical_json, sha256_hex, write_atomic
+from motionunion.digest import canonical_json, sha256_hex, update_with_array, write_atomic
 from motionunion.errors import MissingInput
 from motionunion.features import FeatureSet
 from motionunion.progress import SILENT, Progress
+from motionunion.representations import registry
 from motionunion.windows import MAX_ROWS, MIN_ROWS, Cut, Window, cut
 from tokenizer.checkpoint import Tokenizer
-from tokenizer.corpus import FORMAT, MANIFEST, SCHEMA, Corpus, open_corpus, table_of
+from tokenizer.corpus import FORMAT, MANIFEST, Corpus, open_corpus, table_of
+from tokenizer.corpus_schema import code_type
 from tokenizer.crops import spread
+from tokenizer.encode_parts import Part, encode_parts
 from tokenizer.metrics import evaluate_windows
+from tokenizer.quantizers import quantizer_plain
 from tokenizer.runs import CORPORA, open_run, remove_leftovers
 from tokenizer.usage import code_usage
 
@@ -49,6 +52,10 @@ def build_corpus(
     features: FeatureSet,
     runs: Path,
     progress: Progress = SILENT,
+    *,
+    licences: Mapping[str, str | None] | None = None,
+    engine: str | None = None,
+    jobs: int | None = 1,
 ) -> Corpus:
     """Encode every window of a feature set; the corpus is in `runs/corpora/`, and is only opened where it is finished.
 
@@ -58,8 +65,12 @@ def build_corpus(
         features: Features of the whole store.
         runs: The runs folder.
         progress: Told of rows encoded.
+        licences: Of each clip, by its id; null in the corpus where it is not said.
+        engine: `pool` or `ray`; None takes a pool where there is enough to do. The bytes are the same.
+        jobs: Processes; None = one for every core, or GPU. Others than one read features and tokenizer from their folders.
 
     Raises:
+        UsageError: No such engine, or no job.
         MissingInput: If tokenizer and features are of different representations, or no span is long enough.
     """
     if tokenizer.representation != features.representation:
@@ -70,7 +81,16 @@ def build_corpus(
     pieces = cut(features)
     if not pieces.windows:
         raise MissingInput(f"no span of the store has {MIN_ROWS} rows: there is nothing to encode")
-    listing = sha256_hex(canonical_json([asdict(window) for window in pieces.windows]))
+    parts = _parts(pieces.windows, features, licences or {})
+    listing = sha256_hex(
+        canonical_json(
+            [
+                (asdict(window), beside)
+                for part in parts
+                for window, beside in zip(part.windows, part.beside, strict=True)
+            ]
+        )
+    )
     plan = {
         "format": FORMAT,
         "tokenizer": {"name": tokenizer_name, "hash": tokenizer.hash},
@@ -83,8 +103,8 @@ def build_corpus(
     }
     folder = open_run(runs / CORPORA, tokenizer_name, plan)
     if not (folder / MANIFEST).is_file():
-        _encode_parts(tokenizer, features, pieces.windows, folder, progress)
-        manifest = _manifest(tokenizer, features, pieces, plan, folder)
+        encode_parts(parts, tokenizer, tokenizer_name, features, folder, engine=engine, jobs=jobs, progress=progress)
+        manifest = _manifest(tokenizer, features, pieces, parts, plan, folder)
         manifest["sha256"] = sha256_hex(canonical_json(manifest))
         write_atomic(folder / MANIFEST, json.dumps(manifest, indent=2, sort_keys=True).encode() + b"\n")
     else:
@@ -94,49 +114,38 @@ def build_corpus(
     return open_corpus(folder)
 
 
-def _parts(windows: Sequence[Window]) -> list[tuple[str, str, list[Window]]]:
-    """(split, file, windows) of every part, in order."""
-    parts = []
+def _parts(windows: Sequence[Window], features: FeatureSet, licences: Mapping[str, str | None]) -> list[Part]:
+    """Every part, in order."""
+    frames = {span.span_id: (span.first_frame, span.stop_frame) for span in features.spans}
+    parts: list[Part] = []
     for split in SPLITS:
         of_split = [window for window in windows if window.split == split]
         for number, first in enumerate(range(0, len(of_split), PART_WINDOWS)):
-            parts.append((split, f"{split}-{number:05d}.parquet", of_split[first : first + PART_WINDOWS]))
+            some = of_split[first : first + PART_WINDOWS]
+            beside: list[Mapping[str, Any]] = [
+                {
+                    "licence": licences.get(window.clip_id),
+                    "span_first_frame": frames[window.span_id][0],
+                    "span_stop_frame": frames[window.span_id][1],
+                }
+                for window in some
+            ]
+            parts.append(Part(len(parts), split, f"{split}-{number:05d}.parquet", some, beside))
     return parts
-
-
-def _encode_parts(
-    tokenizer: Tokenizer, features: FeatureSet, windows: Sequence[Window], folder: Path, progress: Progress
-) -> None:
-    progress.start("encoding the store", float(sum(window.rows for window in windows)), "rows")
-    try:
-        for _, name, part in _parts(windows):
-            if not (folder / name).is_file():
-                rows = [np.asarray(features.values[window.start : window.start + window.rows]) for window in part]
-                write_atomic(folder / name, _part_bytes(part, tokenizer.encode(rows)))
-            progress.advance(float(sum(window.rows for window in part)))
-    finally:
-        progress.finish()
-
-
-def _part_bytes(windows: Sequence[Window], codes: Sequence[npt.NDArray[np.int32]]) -> bytes:
-    rows = []
-    for window, clip in zip(windows, codes, strict=True):
-        row = {name: value for name, value in asdict(window).items() if name in SCHEMA.names}
-        rows.append({**row, "codes": clip})
-    sink = io.BytesIO()
-    pq.write_table(pa.Table.from_pylist(rows, schema=SCHEMA), sink, compression="zstd", compression_level=3)
-    return sink.getvalue()
 
 
 def _manifest(
     tokenizer: Tokenizer,
     features: FeatureSet,
     pieces: Cut,
+    parts: Sequence[Part],
     plan: Mapping[str, Any],
     folder: Path,
 ) -> dict[str, Any]:
     size = tokenizer.codebook_size
-    splits = {split: _describe_split(split, pieces.windows, size, folder) for split in SPLITS}
+    splits = {
+        split: _describe_split([part for part in parts if part.split == split], split, size, folder) for split in SPLITS
+    }
     evaluation = {}
     for split in EVALUATED_SPLITS:
         some = spread([window for window in pieces.windows if window.split == split], EVALUATED_ROWS)
@@ -148,7 +157,12 @@ def _manifest(
         "codebook": tokenizer.codebook,
         "codebook_size": size,
         "levels": list(tokenizer.levels),
+        "code_type": str(code_type(size)),
+        "codes_per_step": tokenizer.codes_per_step,
         "rows_per_code": tokenizer.rows_per_code,
+        "rows_per_second": str(registry.get(features.representation).rate),
+        "quantizer": quantizer_plain(tokenizer.model.config.quantizer),
+        "statistics": {"mean": _sha256_array("mean", tokenizer.mean_D), "std": _sha256_array("std", tokenizer.std_D)},
         "end_id": size,
         "pad_id": size + 1,
         "window_rule": WINDOW_RULE,
@@ -160,15 +174,21 @@ def _manifest(
     }
 
 
-def _describe_split(split: str, windows: Sequence[Window], size: int, folder: Path) -> dict[str, Any]:
+def _sha256_array(name: str, array: npt.NDArray[np.float32]) -> str:
+    digest = hashlib.sha256()
+    update_with_array(digest, name, array)
+    return digest.hexdigest()
+
+
+def _describe_split(parts: Sequence[Part], split: str, size: int, folder: Path) -> dict[str, Any]:
     counts = np.zeros(size + 1, dtype=np.int64)
-    parts = []
-    of_split = [window for window in windows if window.split == split]
-    for _, name, part in _parts(of_split):
-        data = (folder / name).read_bytes()
+    files = []
+    of_split = [window for part in parts for window in part.windows]
+    for part in parts:
+        data = (folder / part.file).read_bytes()
         codes = table_of(data, ["codes"]).column("codes").combine_chunks()
         counts[:size] += np.bincount(codes.flatten().to_numpy(zero_copy_only=False), minlength=size)
-        parts.append({"file": name, "windows": len(part), "sha256": sha256_hex(data)})
+        files.append({"file": part.file, "windows": len(part.windows), "sha256": sha256_hex(data)})
     counts[size] = len(of_split)
     unigram = None
     if of_split:
@@ -188,6 +208,6 @@ def _describe_split(split: str, windows: Sequence[Window], size: int, folder: Pa
         "distinct_codes": usage.used,
         "exp_entropy": usage.exp_entropy,
         "tokens_per_distinct_code": usage.tokens_per_code,
-        "parts": parts,
+        "parts": files,
         "unigram": unigram,
     }

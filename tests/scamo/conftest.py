@@ -17,7 +17,8 @@ from motionunion.digest import canonical_json, sha256_hex
 from scamo.data import Windows
 from tokenizer.checkpoint import Tokenizer
 from tokenizer.config import ModelConfig
-from tokenizer.corpus import FORMAT, SCHEMA
+from tokenizer.corpus import FORMAT
+from tokenizer.corpus_schema import schema_of
 from tokenizer.model import build_model
 
 Golden = tuple[dict[str, Tensor], dict[str, Tensor], dict[str, Tensor]]
@@ -118,7 +119,7 @@ def _write_split(folder: Path, split: str, windows: Windows) -> dict[str, object
     # Two parts, so that reading has to put them together.
     for number, part in enumerate(_halves(rows)):
         sink = io.BytesIO()
-        pq.write_table(pa.Table.from_pylist(part, schema=SCHEMA), sink)
+        pq.write_table(pa.Table.from_pylist(part, schema=schema_of(240)), sink)
         (folder / f"{split}-{number:05d}.parquet").write_bytes(sink.getvalue())
         parts.append({"file": f"{split}-{number:05d}.parquet", "sha256": sha256_hex(sink.getvalue())})
     return {"windows": len(windows), "parts": parts}

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import os
 import signal
@@ -12,22 +13,27 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from motionunion.errors import MissingInput
+from motionunion.errors import MissingInput, UsageError
 from motionunion.features import FeatureSet
+from motionunion.spans import SpanCaption
 from motionunion.windows import cut
 from tokenizer.checkpoint import Tokenizer
 from tokenizer.config import ModelConfig
 from tokenizer.corpus import newest_corpus, open_corpus
+from tokenizer.corpus_schema import code_type, schema_of
 from tokenizer.encode import build_corpus
 from tokenizer.model import build_model
+from tokenizer.quantizers.fsq import FSQConfig
+from tokenizer.quantizers.protocol import QuantizerConfig
+from tokenizer.quantizers.rvq import RVQConfig
 
 SPANS = [(120, "train"), (40, "train"), (230, "train"), (64, "val"), (8, "train"), (52, "test"), (196, "train")]
 
 
-def make_tokenizer(features: FeatureSet, seed: int = 0) -> Tokenizer:
+def make_tokenizer(features: FeatureSet, seed: int = 0, quantizer: QuantizerConfig | None = None) -> Tokenizer:
     statistics = features.statistics(feat_bias=5.0)
     return Tokenizer(
-        build_model(ModelConfig(levels=(8, 6, 5), width=16), seed),
+        build_model(ModelConfig(quantizer=quantizer or FSQConfig(levels=(8, 6, 5)), width=16), seed),
         mean_D=statistics.mean,
         std_D=statistics.std,
         representation=features.representation,
@@ -122,6 +128,81 @@ def test_parts_are_readable_by_any_parquet_reader(features: FeatureSet, tmp_path
     assert [window.window_id for window in corpus.windows("train")] == [row["window_id"] for row in rows]
 
 
+def test_rows_say_licence_and_frames_and_codes_take_the_smallest_type(features: FeatureSet, tmp_path: Path) -> None:
+    licences = {features.spans[0].clip_id: "CC-BY-4.0"}
+    corpus = build_corpus(make_tokenizer(features), "t", features, tmp_path / "runs", licences=licences)
+    first, *others = corpus.windows("train")
+    assert first.licence == "CC-BY-4.0"
+    assert {window.licence for window in others} == {None}
+    assert (first.span_first_frame, first.span_stop_frame) == (0, 121)
+    for split in corpus.splits:
+        (table,) = corpus.tables(split)
+        assert table.schema == schema_of(240)
+    assert (corpus.manifest["code_type"], corpus.manifest["rows_per_second"]) == ("uint8", "20")
+
+
+@pytest.mark.parametrize(("size", "kind"), [(256, "uint8"), (257, "uint16"), (65536, "uint16"), (65537, "uint32")])
+def test_the_code_type_holds_the_largest_code(size: int, kind: str) -> None:
+    assert str(code_type(size)) == kind
+
+
+def test_captions_keep_their_times_from_the_window_s_first_row(make_features, tmp_path: Path) -> None:
+    features = make_features(tmp_path, [(230, "train")])
+    timed = SpanCaption(text="jumps", start_s=6.1, end_s=9.0)
+    span = dataclasses.replace(features.spans[0], captions=(*features.spans[0].captions, timed))
+    features = dataclasses.replace(features, spans=[span])
+    one, two = build_corpus(make_tokenizer(features), "t", features, tmp_path / "runs").windows("train")
+    assert [caption.text for caption in one.captions] == ["motion 0"]
+    # The second window begins at row 116 of 20 a second: 5.8 s.
+    assert [(caption.text, caption.start_s, caption.end_s) for caption in two.captions] == [
+        ("motion 0", None, None),
+        ("jumps", 0.3, 3.2),
+    ]
+
+
+def test_several_codes_a_step_lie_side_by_side(features: FeatureSet, tmp_path: Path) -> None:
+    tokenizer = make_tokenizer(features, quantizer=RVQConfig(size=32, layers=3))
+    corpus = build_corpus(tokenizer, "t", features, tmp_path / "runs")
+    assert (corpus.codes_per_step, corpus.codebook_size) == (3, 32)
+    window, source = corpus.windows("train")[0], cut(features).windows[0]
+    expected = tokenizer.encode([features.values[source.start : source.start + source.rows]])[0]
+    assert expected.shape == (30, 3)
+    assert np.array_equal(window.codes, expected.ravel())
+    assert np.array_equal(corpus.by_step(window.codes), expected)
+    assert corpus.manifest["splits"]["train"]["tokens"] == sum(len(one.codes) for one in corpus.windows("train"))
+
+
+@pytest.mark.slow
+def test_two_workers_and_one_write_the_same_bytes(
+    features: FeatureSet, tmp_path: Path, monkeypatch, save_features
+) -> None:
+    monkeypatch.setattr("tokenizer.encode.PART_WINDOWS", 2)
+    tokenizer = make_tokenizer(features)
+    save_features(features, tmp_path / "features")
+    loaded = FeatureSet.load(tmp_path / "features")
+    for jobs in (1, 2):
+        tokenizer.save(tmp_path / f"{jobs}" / "tokenizers" / "t")
+        build_corpus(tokenizer, "t", loaded, tmp_path / f"{jobs}", jobs=jobs)
+    assert tree(tmp_path / "1") == tree(tmp_path / "2")
+
+
+@pytest.mark.slow
+def test_a_worker_that_finds_another_tokenizer_refuses(
+    features: FeatureSet, tmp_path: Path, monkeypatch, save_features
+) -> None:
+    monkeypatch.setattr("tokenizer.encode.PART_WINDOWS", 2)
+    save_features(features, tmp_path / "features")
+    make_tokenizer(features, seed=1).save(tmp_path / "runs/tokenizers/t")
+    with pytest.raises(MissingInput, match="another tokenizer"):
+        build_corpus(make_tokenizer(features), "t", FeatureSet.load(tmp_path / "features"), tmp_path / "runs", jobs=2)
+
+
+@pytest.mark.parametrize(("settings", "said"), [({"engine": "abacus"}, "pool, ray"), ({"jobs": 0}, "at least 1")])
+def test_workers_that_cannot_be_are_refused(features: FeatureSet, tmp_path: Path, settings, said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        build_corpus(make_tokenizer(features), "t", features, tmp_path / "runs", **settings)
+
+
 @pytest.mark.parametrize("survivors", [0, 1, 2, 4])
 def test_a_run_that_stopped_after_some_parts_ends_in_the_same_bytes(
     features: FeatureSet, tmp_path: Path, monkeypatch, survivors: int
@@ -144,6 +225,7 @@ KILLED = """
     import torch
     torch.set_num_threads(1)
     import tokenizer.encode as encode
+    import tokenizer.encode_parts as encode_parts
     from motionunion.features import FeatureSet
     from tokenizer.checkpoint import Tokenizer
     encode.PART_WINDOWS = 1
@@ -156,7 +238,7 @@ KILLED = """
             os.kill(os.getpid(), signal.SIGKILL)
         written += 1
         real(path, data)
-    encode.write_atomic = write_atomic
+    encode.write_atomic = encode_parts.write_atomic = write_atomic
     features = FeatureSet.load(Path({features!r}))
     encode.build_corpus(Tokenizer.load(Path({tokenizer!r})), "t", features, Path({runs!r}))
 """

@@ -24,7 +24,7 @@ Clips = list[npt.NDArray[np.float32]]
 
 
 def make_tokenizer(features: int = 5, **settings: Any) -> Tokenizer:
-    given = {"levels": LEVELS, "width": 32} | settings
+    given: dict[str, Any] = {"levels": LEVELS, "width": 32} | settings
     model = build_model(ModelConfig(features=features, **given), seed=1)
     with torch.no_grad():  # first weights give channels near zero; these reach all grid points
         for name, parameter in model.named_parameters():

@@ -32,7 +32,7 @@ from motionunion.world_frame import WorldFrame, joint_map_of, right_handed, smpl
 
 FloatArray = npt.NDArray[np.float64]
 
-VERSION = 2
+VERSION = 3
 """Raised whenever the same file would give other values here; readers have versions of their own."""
 
 

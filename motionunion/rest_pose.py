@@ -10,8 +10,9 @@ front axis.)
 The tables of the data sets were measured: local axes averaged over standing and walking frames turned to a common heading
 point along the world's axes within a few degrees in trunk and legs; for arms the elbow's hinge decides. The dip of the foot
 is that of feet at rest on the floor (below 3 cm/s): Bandai-Namco 39.6 degrees from ankle to toe base and 23.0 for the
-toes, LAFAN1 25.1 and 3.6. Limb bones are then turned by the last few degrees onto straight legs and level arms, so that the splayed legs of CMU
-stand under the body; feet and hands go along.
+toes, LAFAN1 25.1 and 3.6. Limb bones are then turned by the least angle onto SMPL's own, whose rest pose is not quite a T: its
+shins lean back by 6 degrees, its arms hang by some. So the splayed legs of CMU stand under the body, and feet and hands go along;
+where a limb is as in SMPL already, or nearly, they keep their turn, for a foot that is level in a T-pose is level in SMPL's.
 
 Reachable accuracy, largest error of any unmasked joint over the frames of 164 real clips: 0.001 mm for Bandai-Namco and
 LAFAN1, where all joints are rigid; 0.6 mm for 100STYLE; for CMU 2 mm in a walk and 24 mm in a climb, at the head. Why is in
@@ -46,17 +47,19 @@ DIRECTIONS = {
 }
 """The words of a map, in the T-pose that faces +Z with the left at +X."""
 _NO_LENGTH_M = 1e-6
-_STRAIGHT = {
-    "left_hip": "down", "right_hip": "down", "left_knee": "down", "right_knee": "down",
-    "left_shoulder": "left", "left_elbow": "left", "right_shoulder": "right", "right_elbow": "right",
-}  # fmt: skip
+_LIMBS = (
+    "left_hip", "right_hip", "left_knee", "right_knee", "left_shoulder", "left_elbow", "right_shoulder", "right_elbow"
+)  # fmt: skip
 _CHILD = {SMPL22_NAMES[parent]: name for name, parent in zip(SMPL22_NAMES, SMPL22_PARENTS, strict=True) if parent >= 0}
+_SMPL_BONES = {name: TEMPLATE.offsets_22x3[SMPL22_NAMES.index(_CHILD[name])] for name in _LIMBS}
 _GO_ALONG = {
     "left_ankle": "left_knee", "left_foot": "left_knee", "right_ankle": "right_knee", "right_foot": "right_knee",
     "left_wrist": "left_elbow", "right_wrist": "right_elbow",
 }  # fmt: skip
 
 _SHIFTED_M = 1e-3
+_NEARLY_RAD = np.deg2rad(10)
+"""Within this of SMPL's, a limb at rest is taken to hold a foot or hand as SMPL does."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -93,15 +96,15 @@ def rest_rotations(skeleton: Skeleton, joint_map: JointMap) -> FloatArray:
     level = rotation.from_matrix(np.stack([x, y, np.cross(x, y)], axis=-1))
     further = np.deg2rad([joint_map.turns.get(name, (0.0, 0.0, 0.0)) for name in names])
     rest = rotation.multiply(rotation.from_rotvec(further), rotation.multiply(rotation.from_rotvec(dipping), level))
-    return _straightened(skeleton, joint_map, rest)
+    return _limbs_as_in_smpl(skeleton, joint_map, rest)
 
 
-def _straightened(skeleton: Skeleton, joint_map: JointMap, rest_J4: FloatArray) -> FloatArray:
-    """The same with legs straight down and arms level; what hangs on a limb below its last bone goes along."""
+def _limbs_as_in_smpl(skeleton: Skeleton, joint_map: JointMap, rest_J4: FloatArray) -> FloatArray:
+    """The same with arms and legs where SMPL's rest pose has them; what hangs on a limb that was elsewhere goes along."""
     turned_by = joint_map.rotation_joints(skeleton.names)
     joints = dict(zip(SMPL22_NAMES, turned_by, strict=True))
-    limbs = [joints[name] for name in _STRAIGHT]
-    below = [joints[_CHILD[name]] for name in _STRAIGHT]
+    limbs = [joints[name] for name in _LIMBS]
+    below = [joints[_CHILD[name]] for name in _LIMBS]
     paths = [_path(skeleton, limb, end) for limb, end in zip(limbs, below, strict=True)]
     bones = np.array([_reach(skeleton, rest_J4, path) for path in paths])
     if not all(paths) or not bones.any(axis=1).all():
@@ -110,9 +113,11 @@ def _straightened(skeleton: Skeleton, joint_map: JointMap, rest_J4: FloatArray) 
             "are another skeleton",
             reason="unknown_skeleton",
         )
-    straight = [DIRECTIONS[direction] for direction in _STRAIGHT.values()]
-    arcs = dict(zip(limbs, rotation.shortest_arc(bones, straight), strict=True))
-    arcs |= {joints[name]: arcs[joints[along]] for name, along in _GO_ALONG.items() if joints[name] not in arcs}
+    arcs = dict(zip(limbs, rotation.shortest_arc(bones, list(_SMPL_BONES.values())), strict=True))
+    for name, along in _GO_ALONG.items():
+        arc = arcs[joints[along]]
+        if joints[name] not in arcs and np.linalg.norm(rotation.to_rotvec(arc)) > _NEARLY_RAD:
+            arcs[joints[name]] = arc
     turns = np.zeros_like(rest_J4)
     turns[:, 0] = 1.0
     mapped = set(turned_by)

@@ -311,3 +311,15 @@ def test_lafan1_re_exports_are_told_from_mixamo_by_their_zero_pose(tmp_path: Pat
         path = tmp_path / f"{skeleton_id}.bvh"
         walk(30).write_bvh(path, skeleton_id, tree, fps=30, unit_m=0.01)
         assert (claimed(path).source, read(claimed(path)).skeleton_id) == (source, skeleton_id)
+
+
+def test_smpl_s_own_skeleton_keeps_smpl_s_rotations(real_data: Path) -> None:
+    """One motion as BVH and as 272 features, which hold its SMPL rotations: limbs must not be straightened on the way."""
+    from motionunion.representations import decode_motion
+
+    folder = real_data / "motion272" / "Representation_272"
+    clip = normalise(read(claimed(folder / "000000.bvh")))
+    motion = decode_motion(np.load(folder / "000000.npy").astype(np.float64), "ms272@30")
+    turned = rotation.multiply(rotation.conjugate(motion.quats_T22x4), rotation.from_rotvec(clip.rotvecs_T22x3))
+    apart = np.rad2deg(np.linalg.norm(rotation.to_rotvec(turned), axis=-1)).max(axis=0)
+    assert dict(zip(SMPL22_NAMES[1:], apart[1:].round(3), strict=True)) == dict.fromkeys(SMPL22_NAMES[1:], 0.0)

@@ -1,0 +1,132 @@
+"""Every quantiser trained on a store's clips, and trained again from the middle: does it learn, hold its codes, go on bitwise?
+
+    python -m benchmarks.tokenizer_quantizers STORE [--steps 2000] [--width 64] [--codebook 1024] [--quantizers fsq vq ...]
+
+Preset `small` but for the width and the steps. Three quarters through, the run's folder is copied as a kill would leave it; the
+copy is trained to its end, and both ends are compared byte for byte. Prints a table and writes
+results/tokenizer_quantizers.json, quantiser by quantiser.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from benchmarks import machine
+from motionunion import open_store
+from motionunion.features import build_features
+from tokenizer.checkpoint import FILE
+from tokenizer.collapse import CollapseError
+from tokenizer.config import preset_named
+from tokenizer.crops import TrainingData, training_data
+from tokenizer.quantizers.build import CONFIGS
+from tokenizer.train import BEST, Trainer
+from tokenizer.training_log import METRICS, read_metrics
+from tokenizer.training_state import STATE
+
+RESULTS = Path(__file__).with_name("results") / "tokenizer_quantizers.json"
+
+
+class Copying:
+    """A listener that copies the run's folder at a step, and counts."""
+
+    def __init__(self, folder: Path, copy: Path, step: int) -> None:
+        self.folder, self.copy, self.left = folder, copy, step
+
+    def start(self, label: str, total: float | None, unit: str) -> None:
+        pass
+
+    def advance(self, amount: float, **figures: float) -> None:
+        self.left -= int(amount)
+        if amount and self.left == 0:
+            shutil.copytree(self.folder, self.copy)
+
+    def finish(self) -> None:
+        pass
+
+    def note(self, message: str) -> None:
+        print(f"  {message}", flush=True)
+
+
+def measure(data: TrainingData, kind: str, codebook: int, width: int, steps: int, work: Path) -> dict[str, Any]:
+    """Train one kind twice, as a whole and from three quarters on."""
+    preset = preset_named(
+        "small", codebook, quantizer=kind, steps=steps,
+        changes={"model": {"width": width}, "training": {"evaluate_every": max(1, steps // 2)}},
+    )  # fmt: skip
+    whole, copy = work / f"{kind}-whole", work / f"{kind}-copy"
+
+    def trainer(folder: Path, **options: Any) -> Trainer:
+        return Trainer(
+            folder, data, preset, codebook=codebook, seed=0, device="cpu", provenance={"preset": "small"}, plan={},
+            **options,
+        )  # fmt: skip
+
+    result: dict[str, Any] = {"quantizer": kind, "codebook_size": preset.model.codebook_size}
+    result |= {"codes_per_step": preset.model.codes_per_step, "in_words": preset.model.quantizer.in_words()}
+    began = time.process_time()
+    try:
+        # Not at a save, so that the copy has steps to do again.
+        trainer(whole, progress=Copying(whole, copy, steps * 4 // 5)).run()
+    except CollapseError as error:
+        return {**result, "failed": str(error).replace(str(whole), kind)}
+    seconds = time.process_time() - began
+    state = torch.load(copy / STATE, weights_only=True)
+    trainer(copy).run()
+    entries = list(read_metrics(whole))
+    last = [entry for entry in entries if entry["kind"] == "held_out"][-1]
+    return {
+        **result,
+        "failed": None,
+        "restarts": [entry for entry in entries if entry["kind"] == "restart"],
+        "cpu_seconds": round(seconds, 1),
+        "resumed_after": state["step"],
+        "resumed_bitwise": all(
+            (whole / name).read_bytes() == (copy / name).read_bytes() for name in (FILE, METRICS, f"{BEST}/{FILE}")
+        ),
+        "held_out": last,
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("store")
+    parser.add_argument("--steps", type=int, default=2000)
+    parser.add_argument("--width", type=int, default=64)
+    parser.add_argument("--codebook", type=int, default=1024)
+    parser.add_argument("--quantizers", nargs="+", default=list(CONFIGS), choices=list(CONFIGS))
+    given = parser.parse_args()
+    torch.set_num_threads(1)
+    features = build_features(open_store(given.store), "hml263@20/compat")
+    data = training_data(features, preset_named("small").training.feat_bias)
+    figures: dict[str, Any] = {
+        "preset": "small", "width": given.width, "steps": given.steps, "codebook": given.codebook, "threads": 1,
+        "train": {"windows": len(data.train), "rows": data.train_rows}, "held_out": data.held_out_name, "results": [],
+    }  # fmt: skip
+    head = ("quantiser", "codes", "L1", "MPJPE mm", "distinct", "exp entropy", "restarts", "bitwise", "CPU s")
+    print("{:14} {:>8} {:>7} {:>9} {:>9} {:>12} {:>8} {:>8} {:>7}".format(*head), flush=True)
+    with tempfile.TemporaryDirectory() as work:
+        for kind in given.quantizers:
+            one = measure(data, kind, given.codebook, given.width, given.steps, Path(work))
+            figures["results"].append(one)
+            if one["failed"]:
+                print(f"{kind:14} {one['failed']}", flush=True)
+            else:
+                scores, usage = one["held_out"], one["held_out"]["usage"]
+                print(
+                    f"{kind:14} {one['codebook_size']:>6,}x{one['codes_per_step']} {scores['l1']:>7.3f} {scores['mpjpe_mm']:>9.1f} "
+                    f"{usage['used']:>9,} {usage['exp_entropy']:>12.1f} {len(one['restarts']):>8} "
+                    f"{one['resumed_bitwise']!s:>8} {one['cpu_seconds']:>7}",
+                    flush=True,
+                )
+            machine.write(RESULTS, figures)
+
+
+if __name__ == "__main__":
+    main()

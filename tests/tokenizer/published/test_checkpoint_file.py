@@ -3,10 +3,13 @@ from __future__ import annotations
 import io
 import pickle
 import zipfile
+from collections import Counter
 from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from motionunion.errors import MissingInput
 from tokenizer.published.checkpoint_file import read_checkpoint
@@ -81,27 +84,51 @@ def test_a_strange_file_is_refused_in_words(tmp_path: Path, content: bytes, matc
         read_checkpoint(path)
 
 
+def test_a_flipped_bit_in_a_weight_is_found(tmp_path: Path) -> None:
+    data = bytearray(torch_file({"net": {"a": torch.full((1000,), 0.125)}}))
+    place = data.find(torch.full((1000,), 0.125).numpy().tobytes())
+    assert place > 0
+    data[place + 2000] ^= 1
+    path = tmp_path / "net_last.pth"
+    path.write_bytes(data)
+    with pytest.raises(MissingInput, match=r"data/0 in it is damaged"):
+        read_checkpoint(path)
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")  # PyTorch's, of pickles of other protocols
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    zipped=st.booleans(),
+    cut=st.none() | st.floats(0, 1),
+    changes=st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), min_size=1, max_size=8),
+)
+def test_damage_anywhere_is_an_error_in_words_or_harmless(tmp_path: Path, zipped, cut, changes) -> None:
+    file = io.BytesIO()
+    torch.save({"net": {"a": torch.zeros(3), "b": torch.ones(2, 2)}}, file, _use_new_zipfile_serialization=zipped)
+    data = bytearray(file.getvalue())
+    for place, value in changes:
+        data[int(place * len(data))] = value
+    path = tmp_path / "net_last.pth"
+    path.write_bytes(data if cut is None else data[: int(cut * len(data))])
+    try:
+        assert all(isinstance(tensor, torch.Tensor) for tensor in read_checkpoint(path).values())
+    except MissingInput as error:
+        assert str(error).startswith(str(path))  # noqa: PT017 - either outcome is right, another error is not
+
+
 def test_a_file_that_is_not_there_is_said(tmp_path: Path) -> None:
     with pytest.raises(MissingInput, match="is not there: give the checkpoint file"):
         read_checkpoint(tmp_path / "net_last.pth")
 
 
 def test_what_a_training_run_keeps_beside_its_network_is_left_out(tmp_path: Path) -> None:
-    network = torch.nn.Linear(2, 2)
-    optimizer = torch.optim.AdamW(network.parameters())
-    network(torch.ones(1, 2)).sum().backward()
-    optimizer.step()
-    scheduler = torch.optim.lr_scheduler.MultiStepLR(optimizer, milestones=[5, 9])
+    weights = {"weight": torch.ones(2, 2), "bias": torch.zeros(2)}
+    moments = {"step": torch.tensor(7.0), "exp_avg": torch.zeros(2, 2), "exp_avg_sq": torch.zeros(2, 2)}
+    # As AdamW's and MultiStepLR's `state_dict` give them.
+    optimizer = {"state": {0: moments}, "param_groups": [{"lr": 2e-4, "betas": (0.9, 0.99), "params": [0]}]}
+    scheduler = {"milestones": Counter([150_000, 250_000]), "gamma": 0.1, "last_epoch": 7, "_last_lr": [2e-4]}
     path = tmp_path / "net_best_fid.tar"
-    torch.save(
-        {
-            "vq_model": network.state_dict(),
-            "opt_vq_model": optimizer.state_dict(),
-            "scheduler": scheduler.state_dict(),
-            "ep": 3,
-        },
-        path,
-    )
+    torch.save({"vq_model": weights, "opt_vq_model": optimizer, "scheduler": scheduler, "ep": 3, "total_it": 7}, path)
     assert set(read_checkpoint(path)) == {"weight", "bias"}
 
 

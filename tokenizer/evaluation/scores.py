@@ -82,8 +82,9 @@ class Scores:
         usage = tuple(
             CodeUsage(one["tokens"], one["used"], one["codebook_size"], one["exp_entropy"]) for one in plain["usage"]
         )
-        values = {field.name: plain[field.name] for field in fields(Scores) if field.name != "usage"}
-        return Scores(**{name: math.nan if value is None else value for name, value in values.items()}, usage=usage)
+        names = [field.name for field in fields(Scores) if field.name != "usage"]
+        values: dict[str, Any] = {name: math.nan if plain[name] is None else plain[name] for name in names}
+        return Scores(usage=usage, **values)
 
 
 class Tally:
@@ -125,12 +126,9 @@ class Tally:
         weights = {"mpjpe_of_clips_mm": self.windows, "acceleration_mm": self.inner_rows}
         means = {name: value / weights.get(name, self.rows) for name, value in self.sums.items()}
         size = self.counts.shape[1]
-        return Scores(
-            windows=self.windows,
-            rows=self.rows,
-            usage=tuple(code_usage(counts, size) for counts in self.counts),
-            **{"acceleration_mm": math.nan, **means},
-        )
+        figures: dict[str, Any] = {"acceleration_mm": math.nan, **means}
+        usage = tuple(code_usage(counts, size) for counts in self.counts)
+        return Scores(windows=self.windows, rows=self.rows, usage=usage, **figures)
 
 
 def _is_nan(value: Any) -> bool:

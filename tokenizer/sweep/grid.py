@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from motionunion.errors import UsageError
-from tokenizer.config import Preset, as_plain, preset_named
-from tokenizer.quantizers import quantizer_named
+from tokenizer.config import Changes, Preset, as_plain, preset_named
 from tokenizer.quantizers.build import CONFIGS
 
 VARIANTS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
@@ -87,39 +86,34 @@ def plan_cells(
     *,
     preset: str,
     steps: int | None = None,
-    width: int | None = None,
-    batch: int | None = None,
+    changes: Changes | None = None,
 ) -> tuple[Cell, ...]:
     """The cells of a sweep, by quantiser and then by size.
 
     All are trained by the preset's recipe, but that nothing guards against collapsed codes or begins again at another
-    learning rate: a collapse is what the sweep is to find.
+    learning rate: a collapse is what the sweep is to find. A short sweep warms up for less.
 
     Args:
         codebooks: Nominal sizes.
         quantizers: Names in `VARIANTS`.
         preset: Name of the preset.
-        steps, width, batch: In place of the preset's.
+        steps: In place of the preset's.
+        changes: Values in place of the preset's, of `model` and `training`; see `tokenizer.config.preset_named`.
 
     Raises:
+        UsageError: If changes name the quantiser, which is what is compared.
         ConfigError: For an unknown preset, a size that a quantiser cannot have, or values that the checks refuse.
     """
+    given = {part: dict(values) for part, values in (changes or {}).items()}
+    if "quantizer" in given:
+        raise UsageError("a sweep compares quantisers at settings of their own: change model and training only")
+    recipe = preset_named(preset).training
+    warmup = min(recipe.warmup_steps, (steps or recipe.steps) // WARMUP_SHARE)
+    given["training"] = {"warmup_steps": warmup, **given.get("training", {}), "guard_steps": [], "restarts": 0}
     cells = []
     for variant in quantizers:
         kind, options = VARIANTS[variant]
         for codebook in codebooks:
-            base = preset_named(preset, codebook)
-            model = replace(base.model, quantizer=quantizer_named(kind, codebook, **options))
-            count = steps or base.training.steps
-            training = replace(
-                base.training, steps=count, warmup_steps=min(base.training.warmup_steps, count // WARMUP_SHARE),
-                guard_steps=(), restarts=0, batch=batch or base.training.batch,
-            )  # fmt: skip
-            cells.append(
-                Cell(
-                    variant=variant,
-                    codebook=codebook,
-                    preset=replace(base, model=replace(model, width=width or model.width), training=training),
-                )
-            )
+            made = preset_named(preset, codebook, quantizer=kind, steps=steps, changes={**given, "quantizer": options})
+            cells.append(Cell(variant=variant, codebook=codebook, preset=made))
     return tuple(cells)

@@ -29,7 +29,8 @@ from tokenizer.evaluation.evaluate import GroupScores, evaluate_groups
 from tokenizer.evaluation.scores import Scores
 from tokenizer.runs import PLAN, open_run, remove_leftovers, write_plan
 from tokenizer.sweep.grid import Cell
-from tokenizer.train import STATE, Trainer
+from tokenizer.train import Trainer
+from tokenizer.training_state import STATE
 
 FORMAT = "tokenizer-sweep/1"
 SWEEPS, CELLS = "sweeps", "cells"
@@ -85,13 +86,38 @@ class Sweep:
     """What all cells have in common, from the plan."""
     cells: tuple[CellResult, ...]
 
+    @property
+    def title(self) -> str:
+        """What was compared, in a line."""
+        recipe = self.recipe
+        return (
+            f"{len(self.cells)} tokenizers of {recipe['representation']}: width {recipe['width']}, {recipe['steps']:,} steps of "
+            f"{recipe['batch']} crops of {recipe['crop_rows']} rows, {recipe['train']['rows']:,} training rows"
+        )
+
     def as_plain(self) -> dict[str, Any]:
         """As JSON types."""
         return {
+            "format": FORMAT,
             "sweep": str(self.folder),
             "recipe": self.recipe,
             "cells": [cell.as_plain() for cell in self.cells],
         }
+
+    @staticmethod
+    def read(folder: Path) -> Sweep:
+        """A finished sweep from its folder.
+
+        Raises:
+            MissingInput: If `sweep.json` is not there or cannot be read as one.
+        """
+        path = folder / RESULT
+        try:
+            plain = json.loads(path.read_bytes())
+            cells = tuple(CellResult.from_plain(cell) for cell in plain["cells"])
+            return Sweep(folder=folder, recipe=plain["recipe"], cells=cells)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise MissingInput(f"{path} is no finished sweep ({error}); run `scamo sweep tokenizer` again") from error
 
 
 def run_sweep(

@@ -190,18 +190,3 @@ def nearest(latents_MC: Tensor, codebook_KC: Tensor) -> Tensor:
     # The latent's own length is the same for every code and is left out.
     scores = (torch.addmm(lengths, piece, codebook_KC.T, alpha=-2) for piece in torch.split(latents_MC, rows))
     return torch.cat([piece.argmin(dim=1) for piece in scores])
-
-
-def state_of_codebook(codebook_KC: Tensor, decay: float = DECAY) -> dict[str, Tensor]:
-    """The whole state dict of a VQ of which the codebook alone is known, as in published weights.
-
-    Training then goes on from that codebook. Every code counts as much as a steady use by one step of time for each batch
-    adds up to, 1 / (1 - decay): it moves with the data from the first batch on, and unused it lasts for hundreds of them.
-    """
-    weight = 1 / (1 - decay)
-    return {
-        "codebook": codebook_KC,
-        "code_sum": codebook_KC * weight,
-        "code_count": codebook_KC.new_full((len(codebook_KC),), weight),
-        "steps": torch.ones((), dtype=torch.int64),
-    }

@@ -29,3 +29,14 @@ def make_latents():
         return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
 
     return make
+
+
+@pytest.fixture
+def known_codebook():
+    """Makes the state of a VQ of which the codebook is known, as the reference leaves it behind."""
+
+    def state(codebook: Tensor) -> dict[str, Tensor]:
+        counts = torch.ones(len(codebook))
+        return {"codebook": codebook, "code_sum": codebook, "code_count": counts, "steps": torch.tensor(1)}
+
+    return state

@@ -8,26 +8,22 @@ from torch import Tensor
 
 from tokenizer.quantizers import Quantizer
 from tokenizer.quantizers.dropout import kept_layers
-from tokenizer.quantizers.vq import state_of_codebook
-
-
-def state_of(weights: dict[str, Tensor], layers: int) -> dict[str, Tensor]:
-    """The state of an RVQ from a published one, of which the first `layers` layers are to be kept."""
-    state = {
-        f"layers.{number}.{name}": tensor
-        for number in range(layers)
-        for name, tensor in state_of_codebook(weights[f"quantizer.layers.{number}.codebook"]).items()
-    }
-    return {**state, "steps": torch.ones((), dtype=torch.int64)}
 
 
 @pytest.fixture(params=["momask_rvq", "momask_rvq_shared"])
-def published(request: pytest.FixtureRequest, read_golden, make_quantizer) -> tuple[Quantizer, dict[str, Tensor]]:
+def published(
+    request: pytest.FixtureRequest, read_golden, make_quantizer, known_codebook
+) -> tuple[Quantizer, dict[str, Tensor]]:
     weights, _, expected = read_golden(request.param)
     shared = request.param.endswith("shared")
     layers = expected["indices_a"].shape[-1]
     quantizer = make_quantizer("rvq", 64, width=64, layers=layers, shared=shared, commitment=1.0)
-    quantizer.load_state_dict(state_of(weights, 1 if shared else layers), strict=True)
+    state = {
+        f"layers.{number}.{name}": tensor
+        for number in range(1 if shared else layers)
+        for name, tensor in known_codebook(weights[f"quantizer.layers.{number}.codebook"]).items()
+    }
+    quantizer.load_state_dict({**state, "steps": torch.tensor(1)}, strict=True)
     return quantizer.eval(), expected
 
 

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from motionunion.errors import ConfigError
 from tokenizer.quantizers import vq
-from tokenizer.quantizers.vq import VQConfig, nearest, state_of_codebook
+from tokenizer.quantizers.vq import VQConfig, nearest
 
 
 def test_three_training_steps_equal_the_references(read_golden, make_quantizer) -> None:
@@ -25,10 +25,12 @@ def test_three_training_steps_equal_the_references(read_golden, make_quantizer) 
 
 @pytest.mark.parametrize("case", ["t2mgpt_emavq", "scamo_emavq"])
 @pytest.mark.parametrize("clip", ["a", "b"])
-def test_codes_and_commitment_equal_the_references(read_golden, make_quantizer, case: str, clip: str) -> None:
+def test_codes_and_commitment_equal_the_references(
+    read_golden, make_quantizer, known_codebook, case: str, clip: str
+) -> None:
     weights, _, expected = read_golden(case)
     quantizer = make_quantizer("vq", 64, width=64, commitment=1.0).eval()
-    quantizer.load_state_dict(state_of_codebook(weights["vqvae.quantizer.codebook"]))
+    quantizer.load_state_dict(known_codebook(weights["vqvae.quantizer.codebook"]))
     found = quantizer(expected[f"encoder_{clip}"].transpose(1, 2))
     assert torch.equal(found.indices, expected[f"indices_{clip}"])
     torch.testing.assert_close(found.loss, expected[f"commit_loss_{clip}"], rtol=0, atol=1e-5)
@@ -54,30 +56,17 @@ def test_the_first_batch_becomes_the_codebook_and_no_later_one(make_quantizer, m
     torch.testing.assert_close(quantizer.codebook, first.reshape(-1, 4)[:8], rtol=0, atol=1e-4)
 
 
-def test_loaded_weights_are_not_overwritten_by_the_first_batch(make_quantizer, make_latents) -> None:
-    quantizer = make_quantizer("vq", 8, width=4)
-    codebook = make_latents(8, 4, seed=7)
-    quantizer.train()(make_latents(20, 4))  # it has begun already: loading must count all the same
-    quantizer.load_state_dict(state_of_codebook(codebook))
-    quantizer(make_latents(20, 4))
-    assert (quantizer.codebook - codebook).abs().max() < 0.3
-    used = quantizer.indices(make_latents(20, 4)).unique()
+def test_loaded_weights_are_not_overwritten_by_the_first_batch(make_quantizer, make_latents, known_codebook) -> None:
+    quantizer = make_quantizer("vq", 8, width=4, reset=False).train()
+    codebook, latents = make_latents(8, 4, seed=7), make_latents(20, 4)
+    quantizer(latents)  # it has begun already: loading must count all the same
+    quantizer.load_state_dict(known_codebook(codebook))
+    used = quantizer.indices(latents).unique()
     unused = torch.tensor([code for code in range(8) if code not in used])
+    quantizer(latents)
+    assert len(unused) > 0
     torch.testing.assert_close(quantizer.codebook[unused], codebook[unused])
-
-
-def test_a_published_codebook_that_data_do_not_use_lasts_for_hundreds_of_batches(make_quantizer, make_latents) -> None:
-    quantizer = make_quantizer("vq", 4, width=2)
-    codebook = torch.tensor([[0.0, 0.0], [0.1, 0.1], [50.0, 50.0], [-50.0, 50.0]])
-    quantizer.load_state_dict(state_of_codebook(codebook))
-    latents = make_latents(64, 2) * 0.1
-    quantizer.train()
-    for _ in range(400):
-        quantizer(latents)
-    torch.testing.assert_close(quantizer.codebook[2:], codebook[2:])
-    for _ in range(59):  # 0.99^459 * 100 = 0.993: less than 1 for the first time
-        quantizer(latents)
-    assert torch.equal(quantizer.codebook[2:], latents[2:4])
+    assert 0 < (quantizer.codebook[used] - codebook[used]).abs().max() < 0.3
 
 
 def test_copies_of_a_small_batch_differ(make_quantizer, make_latents) -> None:

@@ -83,6 +83,6 @@ def import_weights(
         ("parameters", answer["parameters"]),
         ("folder", answer["folder"]),
     )
-    show_table(f"Tokenizer {answer['tokenizer']}", ["", ""], [list(row) for row in rows])
-    if answer["model"]["quantizer"]["kind"] == "fsq":
-        say(f"Next: scamo tokenize --codebook {answer['codebook']}, on a store of the same representation")
+    show_table(f"Tokenizer {answer['tokenizer']}", ["", "imported"], [list(row) for row in rows])
+    if answer["next"]:
+        say(f"Next: {answer['next']}")

@@ -38,9 +38,12 @@ def matching_tokenizer(
 
 
 def drift(tokenizer: Tokenizer, features: FeatureSet) -> str:
-    """What to know where a tokenizer was trained on another state of the store; empty where it was not."""
+    """What to know where a tokenizer was not trained on this state of the store; empty where it was."""
     trained_on = tokenizer.provenance.get("store", {})
     again = "; `scamo train-tokenizer` trains one on this state"
+    if "imported_from" in tokenizer.provenance:
+        origin, paper = tokenizer.provenance["imported_from"], tokenizer.provenance.get("paper", "published")
+        return f", which was imported from {origin} ({paper}){again}"
     if trained_on.get("uuid") != features.store_uuid:
         return f", which was trained on another store{again}"
     if trained_on.get("fingerprint") != features.fingerprint:

@@ -10,7 +10,7 @@ from motionunion.digest import canonical_json, sha256_file, sha256_hex
 from motionunion.errors import MissingInput, UsageError
 from motionunion.representations import registry
 from tokenizer.checkpoint import FILE, Tokenizer
-from tokenizer.config import as_plain
+from tokenizer.config import DEFAULT_REPRESENTATION, as_plain
 from tokenizer.published.architecture import Hints, checked
 from tokenizer.published.checkpoint_file import Weights, read_checkpoint
 from tokenizer.published.momask import MOMASK
@@ -19,6 +19,8 @@ from tokenizer.published.project import Project
 from tokenizer.published.scamo import SCAMO
 from tokenizer.published.statistics import find_statistics
 from tokenizer.published.t2mgpt import T2MGPT
+from tokenizer.quantizers import quantizer_named
+from tokenizer.quantizers.fsq import FSQConfig
 from tokenizer.runs import TOKENIZERS, open_run, remove_leftovers
 
 PROJECTS = (SCAMO, T2MGPT, MOMASK, MOTIONMILLION)
@@ -49,7 +51,20 @@ class Imported:
             "parameters": sum(weight.numel() for weight in self.tokenizer.model.parameters()),
             "model": as_plain(config),
             "hash": self.tokenizer.hash,
+            "next": self.next_command(),
         }
+
+    def next_command(self) -> str | None:
+        """The `scamo tokenize` that would use this tokenizer; None where its quantiser is not one that the command can name."""
+        quantizer, codebook = self.tokenizer.model.config.quantizer, self.tokenizer.codebook
+        if quantizer_named(quantizer.kind, codebook) != quantizer:
+            return None
+        words = ["scamo tokenize", f"--codebook {codebook}"]
+        if quantizer.kind != FSQConfig.kind:
+            words.append(f"--quantizer {quantizer.kind}")
+        if self.tokenizer.representation != DEFAULT_REPRESENTATION:
+            words.append(f"--representation {self.tokenizer.representation}")
+        return " ".join(words)
 
 
 def import_weights(

@@ -8,6 +8,7 @@ import torch
 
 from motionunion.errors import MissingInput, UsageError
 from tokenizer.checkpoint import Tokenizer
+from tokenizer.choice import drift, matching_tokenizer
 from tokenizer.config import ModelConfig
 from tokenizer.model import build_model
 from tokenizer.published import import_weights
@@ -152,6 +153,44 @@ def test_training_goes_on_from_an_imported_codebook_and_does_not_begin_anew(publ
     # One step of a moving average over .99: no vector can have gone far, and none is set anew.
     assert (layer.codebook - before).norm(dim=1).max() < 0.1 * before.norm(dim=1).mean()
     assert not torch.equal(layer.codebook, before)
+
+
+@pytest.mark.parametrize(
+    ("changes", "command"),
+    [
+        ({}, "scamo tokenize --codebook 256"),
+        (
+            {"features": 272, "norm": "LN", "patcher": "haar"},
+            "scamo tokenize --codebook 256 --representation ms272@30/compat",
+        ),
+        ({"quantizer": {"kind": "vq", "size": 16}}, "scamo tokenize --codebook 16 --quantizer vq"),
+        ({"quantizer": {"kind": "rvq", "size": 16, "layers": 6}}, "scamo tokenize --codebook 16 --quantizer rvq"),
+        ({"quantizer": {"kind": "rvq", "size": 16, "layers": 2, "shared": True}}, None),
+    ],
+)
+def test_the_command_that_would_use_a_tokenizer_is_named_where_there_is_one(
+    publish, tmp_path: Path, changes, command
+) -> None:
+    quantizer = read_quantizer(changes.get("quantizer", {"kind": "fsq", "levels": [8, 6, 5]}), "test")
+    config = small(**{**changes, "levels": None, "quantizer": quantizer})
+    weights = build_model(config, 1).state_dict()
+    if quantizer.kind != "fsq":
+        momask = named_as_momask(weights)
+        weights = momask if quantizer.kind == "rvq" else {f"vqvae.{name}": tensor for name, tensor in momask.items()}
+        for layer in range(1, quantizer.codes_per_step):
+            weights.setdefault(f"quantizer.layers.{layer}.codebook", weights["quantizer.layers.0.codebook"])
+    path = publish(weights, name="256_FSQ.pth", features=config.features)
+    assert import_weights(path, tmp_path / "runs").next_command() == command
+
+
+def test_whoever_uses_an_imported_tokenizer_is_told_where_it_comes_from(publish, make_features, tmp_path: Path) -> None:
+    path = publish(build_model(small(), 1).state_dict(), name="256_FSQ.pth", features=263)
+    made = import_weights(path, tmp_path / "runs")
+    features = make_features(tmp_path / "features", [(20, "train")])
+    assert drift(Tokenizer.load(made.folder), features).startswith(
+        ", which was imported from 256_FSQ.pth (arXiv:2412.14559); "
+    )
+    assert matching_tokenizer(tmp_path / "runs", features, 256, None) == made.folder
 
 
 def test_a_codebook_that_nothing_tells_must_be_named(publish, tmp_path: Path) -> None:

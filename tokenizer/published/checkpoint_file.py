@@ -27,6 +27,8 @@ def read_checkpoint(path: Path) -> Weights:
     Raises:
         MissingInput: If the file is not there, cannot be read so, or holds no network of plain, finite tensors.
     """
+    if path.is_dir():
+        raise MissingInput(f"{path} is a folder: give the checkpoint file in it (.pth or .tar)")
     if not path.is_file():
         raise MissingInput(f"{path} is not there: give the checkpoint file that the project published")
     try:

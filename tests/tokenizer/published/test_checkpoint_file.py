@@ -119,6 +119,8 @@ def test_damage_anywhere_is_an_error_in_words_or_harmless(tmp_path: Path, zipped
 def test_a_file_that_is_not_there_is_said(tmp_path: Path) -> None:
     with pytest.raises(MissingInput, match="is not there: give the checkpoint file"):
         read_checkpoint(tmp_path / "net_last.pth")
+    with pytest.raises(MissingInput, match="is a folder: give the checkpoint file in it"):
+        read_checkpoint(tmp_path)
 
 
 def test_what_a_training_run_keeps_beside_its_network_is_left_out(tmp_path: Path) -> None:

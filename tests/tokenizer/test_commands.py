@@ -55,6 +55,19 @@ def test_train_tokenizer_prints_one_json_object_and_a_table(scamo) -> None:
     assert "is finished" in again.stderr
 
 
+def test_train_tokenizer_takes_a_quantiser_changes_and_curves(scamo) -> None:
+    words = ("train-tokenizer", "--codebook", "256", "--preset", "tiny", "--steps", "21", "--quantizer", "vq",
+             "--set", "quantizer.reset=false", "--set", "training.guard_share=0", "--precision", "bf16", "--tensorboard",
+             "--json")  # fmt: skip
+    answer = json.loads(scamo(*words).stdout)
+    assert answer["quantizer"]["kind"] == "vq"
+    assert answer["quantizer"]["reset"] is False
+    folder = Path(answer["tokenizer"])
+    assert folder.name.startswith("vq256-tiny-")
+    assert Path(answer["best"]["tokenizer"]) == folder / "best"
+    assert list((folder / "tensorboard" / "attempt-0").glob("events.out.tfevents.*"))
+
+
 def test_an_unknown_codebook_is_wrong_usage(scamo) -> None:
     result = scamo("tokenize", "--codebook", "1000")
     assert result.exception is not None

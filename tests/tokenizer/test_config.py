@@ -13,6 +13,7 @@ from tokenizer.config import (
     preset_named,
     preset_names,
     read_config,
+    with_changes,
 )
 from tokenizer.training_config import TrainingConfig
 
@@ -43,7 +44,8 @@ def test_a_warm_up_longer_than_training_stops() -> None:
 @pytest.mark.parametrize(
     ("key", "value"),
     [("batch", 0), ("learning_rate", 0.0), ("clip_norm", -1.0), ("precision", "fp8"), ("ema_decay", 1.0),
-     ("restarts", -1), ("position_dims", (7, 7)), ("guard_share", 1.5)],
+     ("restarts", -1), ("reconstruction", "l3"), ("weighting", "heavy"), ("schedule", "linear"), ("rows", "int8"),
+     ("divergence", 0.5), ("milestones", (10,)), ("decay", 1.0), ("position_dims", (7, 7)), ("guard_share", 1.5)],
 )  # fmt: skip
 def test_a_wrong_value_is_named(key: str, value: object) -> None:
     with pytest.raises(ConfigError, match=f"training.{key}"):
@@ -82,3 +84,65 @@ def test_learning_rate_warms_up_linearly_and_falls_to_zero_as_a_cosine() -> None
     assert rates[55] == pytest.approx(0.5e-3)  # half-way through the decay: cos(pi / 2) = 0
     assert all(later <= earlier for earlier, later in itertools.pairwise(rates[10:]))
     assert 0 < rates[-1] < 1e-6
+
+
+def test_a_learning_rate_falls_at_milestones_counted_from_the_end_of_the_warm_up() -> None:
+    config = TrainingConfig(**{**MINIMAL, "schedule": "milestones", "milestones": (20, 50), "decay": 0.1})
+    rates = [config.learning_rate_at(step) for step in range(100)]
+    assert (rates[9], rates[29]) == (1e-3, 1e-3)
+    assert (rates[30], rates[59]) == (pytest.approx(1e-4), pytest.approx(1e-4))
+    assert rates[60] == pytest.approx(1e-5)
+    constant = TrainingConfig(**{**MINIMAL, "schedule": "constant"})
+    assert {constant.learning_rate_at(step) for step in range(10, 100)} == {1e-3}
+
+
+@pytest.mark.parametrize(
+    ("name", "model", "training"),
+    [
+        ("t2mgpt", {"width": 512, "codebook_size": 512, "rows_per_code": 4},
+         {"batch": 256, "crop_rows": 64, "learning_rate": 2e-4, "milestones": (200_000,), "position_weight": 0.5,
+          "reconstruction": "smooth_l1", "feat_bias": 25.0}),
+        ("scamo", {"width": 512, "codebook_size": 64_000, "rows_per_code": 4},
+         {"batch": 128, "crop_rows": 64, "learning_rate": 2e-4, "milestones": (50_000, 400_000), "position_weight": 0.1,
+          "reconstruction": "l2"}),
+        ("motionmillion", {"features": 272, "width": 512, "codebook_size": 64_000, "rows_per_code": 2, "norm": "LN"},
+         {"batch": 256, "crop_rows": 96, "learning_rate": 5e-5, "milestones": (300_000,), "warmup_steps": 48_000,
+          "position_dims": (8, 74)}),
+    ],
+)  # fmt: skip
+def test_presets_of_published_recipes(name: str, model: dict[str, object], training: dict[str, object]) -> None:
+    preset = preset_named(name)
+    assert {key: getattr(preset.model, key) for key in model} == model
+    assert {key: getattr(preset.training, key) for key in training} == training
+    assert preset.representation == ("ms272@30" if name == "motionmillion" else "hml263@20/compat")
+    assert preset.training.betas == (0.9, 0.99)
+    assert preset.training.decay == 0.05
+
+
+def test_a_preset_s_settings_of_a_quantiser_go_with_its_own_kind_alone() -> None:
+    own = preset_named("t2mgpt", changes={"quantizer": {"reset": False}}).model.quantizer
+    assert (own.kind, own.codebook_size, own.reset, own.commitment) == ("vq", 512, False, 0.02)
+    assert preset_named("t2mgpt", quantizer="fsq").model.quantizer.levels == (8, 8, 8)
+
+
+def test_another_family_of_features_brings_its_own_columns() -> None:
+    preset = preset_named("small", 256, representation="ms272@30/compat")
+    assert (preset.model.features, preset.training.position_dims, preset.training.mirror) == (272, (8, 74), 0)
+    with pytest.raises(ConfigError, match="no tokenizer columns are laid down for joints22; there are hml263, ms272"):
+        preset_named("small", 256, representation="joints22@20")
+
+
+def test_changes_are_read_as_toml() -> None:
+    words = ["training.batch=32", "quantizer.reset = false", 'training.weighting="plain"']
+    changes = with_changes(words, precision="bf16", compiled=True)
+    assert changes == {
+        "training": {"batch": 32, "weighting": "plain", "precision": "bf16", "compile": True},
+        "quantizer": {"reset": False},
+    }
+    for word in ("batch=32", "training.batch", "training.batch=a b", ".batch=1"):
+        with pytest.raises(ConfigError, match=word.partition("=")[0]):
+            with_changes([word])
+    with pytest.raises(ConfigError, match="trainig"):
+        preset_named("small", changes={"trainig": {}})
+    with pytest.raises(ConfigError, match="crop_rows: 30 is no multiple of the 4 rows"):
+        preset_named("small", changes={"training": {"crop_rows": 30}})

@@ -37,6 +37,35 @@ def test_gathering_from_a_device_s_rows_gives_the_same_bits(make_features, tmp_p
     assert short
 
 
+@pytest.mark.parametrize("mirrored", [0.0, 0.5])
+def test_rounded_rows_are_the_same_whether_they_lie_on_the_device_or_are_sent(
+    make_features, tmp_path: Path, mirrored
+) -> None:
+    data, cpu = training_data(make_features(tmp_path, SPANS), 5.0), torch.device("cpu")
+    sent = CropBatches(data, 32, mirrored, cpu, dtype=torch.bfloat16)
+    rows = rows_on_device(data.normalised, cpu, torch.bfloat16)
+    assert rows.element_size() == 2
+    for step in range(4):
+        target, _ = sent.draw(16, 7, 0, step)
+        assert target.dtype == torch.float32
+        assert torch.equal(target, sent.gathered(rows, sent.sampler.choose(16, 7, 0, step)))
+        exact, _ = CropSampler(data, 32, mirrored).draw(16, 7, 0, step)
+        torch.testing.assert_close(target, torch.from_numpy(exact), rtol=2**-7, atol=2**-7)
+        assert not torch.equal(target, torch.from_numpy(exact))
+
+
+def test_batches_read_ahead_are_the_same_and_parts_make_the_whole(make_features, tmp_path: Path) -> None:
+    data, cpu = training_data(make_features(tmp_path, SPANS), 5.0), torch.device("cpu")
+    plain, ahead = CropBatches(data, 32, 0.5, cpu), CropBatches(data, 32, 0.5, cpu, ahead=True)
+    for step, purpose in ((0, 1), (1, 1), (0, GUARD), (2, 1), (5, 1), (6, 1)):  # on, a look aside, a jump
+        for one, other in zip(plain.draw(7, 3, 0, step, purpose), ahead.draw(7, 3, 0, step, purpose), strict=True):
+            assert torch.equal(one, other)
+    shares = [ahead.draw(7, 3, 0, 9, 1, slice(rank, None, 2))[0] for rank in (0, 1)]
+    whole, _ = plain.draw(7, 3, 0, 9)
+    assert torch.equal(whole[0::2], shares[0])
+    assert torch.equal(whole[1::2], shares[1])
+
+
 @pytest.mark.parametrize("count", [1, 4, 11, 12])
 def test_all_rows_arrive_piece_by_piece(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, count: int) -> None:
     monkeypatch.setattr(crop_batches, "PIECE_ROWS", 4)

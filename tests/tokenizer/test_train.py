@@ -10,17 +10,20 @@ import pytest
 import torch
 
 from motionunion.errors import MissingInput
+from tokenizer import train
 from tokenizer.checkpoint import FILE, Tokenizer
-from tokenizer.collapse import CollapseError, collapse_reason
+from tokenizer.collapse import REMEDIES, CollapseError, advice, collapse_reason, first_collapse
 from tokenizer.config import Preset, preset_named
 from tokenizer.crops import CropSampler, TrainingData, training_data
 from tokenizer.loss import SATURATED
+from tokenizer.metrics import evaluate_windows
 from tokenizer.model import build_model
 from tokenizer.quantizers.build import CONFIGS
 from tokenizer.runs import read_plan, write_plan
 from tokenizer.train import BEST, Trainer
 from tokenizer.training_log import METRICS, read_metrics
 from tokenizer.training_state import STATE
+from tokenizer.usage import CodeUsage
 
 SPANS = [(96, "train"), (40, "train"), (120, "train"), (24, "train"), (64, "val")]
 
@@ -59,7 +62,7 @@ def data(make_features: Callable[..., object], tmp_path: Path) -> TrainingData:
 def small_preset(quantizer: str = "fsq", norm: str = "none", **changes: object) -> Preset:
     preset = preset_named("tiny", 256, quantizer=quantizer)
     fitted = {
-        "steps": 24, "warmup_steps": 4, "save_every": 5, "log_every": 4, "evaluate_every": 12, "guard_steps": (8,),
+        "batch": 4, "guard_crops": 8, "steps": 24, "warmup_steps": 4, "save_every": 5, "log_every": 4, "evaluate_every": 12, "guard_steps": (8,),
         "guard_share": 0.0, "ema_decay": 0.9, "mirror": 0.5, "heading_weight": 0.5,
     }  # fmt: skip
     training = dataclasses.replace(preset.training, **{**fitted, **changes})
@@ -89,14 +92,19 @@ def test_a_run_that_is_interrupted_ends_in_the_same_bytes(data: TrainingData, tm
     assert not (parts / STATE).exists()
 
 
-@pytest.mark.parametrize("precision", ["fp32", "bf16"])
-@pytest.mark.parametrize("kind", CONFIGS)
+@pytest.mark.parametrize(
+    ("kind", "precision"),
+    [*((kind, "fp32") for kind in CONFIGS), *(pytest.param(kind, "bf16", marks=pytest.mark.slow) for kind in CONFIGS)],
+)
 def test_every_quantiser_goes_on_bitwise(data: TrainingData, tmp_path: Path, kind: str, precision: str) -> None:
-    preset = small_preset(kind, steps=12, evaluate_every=6, precision=precision, norm="BN" if kind == "vq" else "none")
+    preset = small_preset(
+        kind, steps=8, evaluate_every=4, save_every=3, batch=3, guard_crops=2, guard_steps=(5,), precision=precision,
+        norm="BN" if kind == "vq" else "none",
+    )  # fmt: skip
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     trainer(whole, data, preset).run()
     with pytest.raises(KilledError):  # after a save, and two steps that are done again
-        trainer(parts, data, preset, KillAfter(7)).run()
+        trainer(parts, data, preset, KillAfter(5)).run()
     trainer(parts, data, preset).run()
     for name in (FILE, METRICS, f"{BEST}/{FILE}"):
         assert (parts / name).read_bytes() == (whole / name).read_bytes()
@@ -216,6 +224,47 @@ def test_the_restarted_attempt_uses_half_the_rate(data: TrainingData, tmp_path: 
     (failed,) = tokenizer.provenance["failed_attempts"]
     assert "codes collapsed" in failed["reason"]
     json.dumps(tokenizer.provenance)
+
+
+def test_a_loss_that_runs_away_counts_as_a_failed_attempt(data: TrainingData, tmp_path: Path, monkeypatch) -> None:
+    folder = tmp_path / "run"
+    write_plan(folder, {}, [])
+    real, calls = train.reconstruction_loss, iter(range(10**6))
+
+    def rising(*given: object):
+        loss, l1 = real(*given)
+        return loss * (1 if next(calls) < 60 else 100), l1
+
+    monkeypatch.setattr(train, "reconstruction_loss", rising)
+    preset = small_preset(steps=90, evaluate_every=90, save_every=90, batch=1, restarts=0, guard_steps=(), log_every=50)
+    with pytest.raises(CollapseError, match=r"the loss diverged.*times its lowest") as error:
+        trainer(folder, data, preset).run()
+    assert "at step 70" in str(error.value)
+
+
+def test_the_best_weights_are_those_of_the_lowest_held_out_error(data: TrainingData, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    last = trainer(folder, data, small_preset(steps=12, evaluate_every=2, batch=2, guard_steps=())).run()
+    looks = [entry for entry in read_metrics(folder) if entry["kind"] == "held_out"]
+    best = min(looks, key=lambda entry: entry["mpjpe_mm"])
+    kept = Tokenizer.load(folder / BEST)
+    assert kept.provenance["step"] == best["step"]
+    assert evaluate_windows(kept, data.values, data.held_out).mpjpe_mm == best["mpjpe_mm"]
+    assert last.provenance["step"] == 12
+
+
+def test_every_code_of_a_step_is_looked_at(data: TrainingData) -> None:
+    healthy, dead = CodeUsage(100, 90, 256, 80.0), CodeUsage(100, 2, 256, 1.5)
+    assert first_collapse([healthy, healthy], 0.1) is None
+    assert str(first_collapse([healthy, dead], 0.1)).endswith("in code 2 of 2 of a step")
+    assert "quantizer.reset=true" in advice(3, "vq")
+    assert set(REMEDIES) == set(CONFIGS)
+
+
+def test_a_state_of_another_version_is_named(data: TrainingData, tmp_path: Path) -> None:
+    torch.save({"model": {}}, tmp_path / STATE)
+    with pytest.raises(MissingInput, match=r"state\.pt cannot be gone on from"):
+        trainer(tmp_path, data, small_preset()).run()
 
 
 def test_collapse_is_judged_against_what_tokens_and_codebook_allow() -> None:

@@ -11,12 +11,12 @@ from tokenizer.evaluation.scores import Scores
 
 NOT_AVAILABLE = "n/a"
 COLUMNS = (
-    "L1", "MPJPE mm", "of mean predictor", "unaligned mm", "heading-free mm", "acceleration mm/frame²", "codes used",
-    "of codebook", "of possible", "exp. entropy",
+    "L1", "MPJPE", "of mean", "world", "posture", "accel.", "used", "of codes", "possible", "entropy",
 )  # fmt: skip
 NOTE = (
-    "L1 is in the tokenizer's own normalised space. MPJPE: pelvis subtracted in every frame; of mean predictor: divided by what "
-    "the mean feature vector scores; unaligned: in the world. Of possible: codes used over min(tokens, codes)."
+    "L1 in the tokenizer's own normalised space. MPJPE in mm, pelvis subtracted in every frame; of mean: divided by what the mean "
+    "feature vector scores; world: not aligned; posture: heading left out; accel.: error of second differences, mm/frame². "
+    "Codes used, as a share of all codes and of min(steps, codes), and their exponential entropy."
 )
 SEVERAL = "Where a step has several codes, what is said of codes is their average."
 

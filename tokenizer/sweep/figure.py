@@ -22,9 +22,10 @@ NAMES = {
     "exp_entropy": "exponential entropy",
 }
 LOGARITHMIC = ("used", "exp_entropy")
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#999999", "#000000")
-"""Okabe and Ito's, told apart by most colour-blind readers; the first two are the paper's FSQ and VQ as well."""
-PUBLISHED_COLOURS = {"fsq": COLOURS[0], "vq": COLOURS[1]}
+PUBLISHED_COLOURS = {"fsq": "#0072b2", "vq": "#d55e00"}
+"""Of the paper's two quantisers, and of the first of ours of each kind."""
+COLOURS = ("#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#999999", "#000000")
+"""Of the others: Okabe and Ito's, told apart by most colour-blind readers."""
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 INCHES = (3.4, 2.9)
 """Of one panel."""
@@ -56,7 +57,7 @@ def draw_sweep(cells: Sequence[CellResult], folder: Path, title: str, name: str 
         for row, (split, group, data_set) in zip(panels, rows, strict=True):
             for axes, what in zip(row, FIGURES, strict=True):
                 _panel(axes, points(cells, what, split, group), data_set, what)
-            row[0].set_ylabel(f"{group}, {split} split")
+            row[0].set_ylabel(f"{group}, {split} split\n(ScaMo: {data_set})")
         handles, labels = panels[0][1].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=4, frameon=False)
         figure.suptitle(title)
@@ -69,16 +70,29 @@ def draw_sweep(cells: Sequence[CellResult], folder: Path, title: str, name: str 
     return paths
 
 
+def colours_of(variants: Sequence[str]) -> dict[str, str]:
+    """A colour for every line: the paper's for the first of its two kinds, by the first word of the name; others by turns."""
+    colours: dict[str, str] = {}
+    others = 0
+    for variant in variants:
+        colour = PUBLISHED_COLOURS.get(variant.replace(",", " ").split()[0])
+        if colour is None or colour in colours.values():
+            colour = COLOURS[others % len(COLOURS)]
+            others += 1
+        colours[variant] = colour
+    return colours
+
+
 def _panel(axes: Any, lines: Mapping[str, Sequence[Point]], data_set: str, figure: str) -> None:
-    for number, (variant, line) in enumerate(lines.items()):
+    for number, (variant, colour) in enumerate(colours_of(list(lines)).items()):
         axes.plot(
-            [point.codebook for point in line], [point.value for point in line], marker=MARKERS[number % len(MARKERS)],
-            color=COLOURS[number % len(COLOURS)], markersize=4, label=variant,
+            [point.codebook for point in lines[variant]], [point.value for point in lines[variant]],
+            marker=MARKERS[number % len(MARKERS)], color=colour, markersize=4, label=variant,
         )  # fmt: skip
     for quantizer, published in published_lines(data_set, figure).items():
         axes.plot(
             published.codebooks, published.values, linestyle=":", linewidth=1, marker=".", markersize=3,
-            color=PUBLISHED_COLOURS[quantizer], alpha=0.7, label=f"ScaMo's {quantizer.upper()} on {data_set}",
+            color=PUBLISHED_COLOURS[quantizer], alpha=0.7, label=f"ScaMo's {quantizer.upper()}",
         )  # fmt: skip
     axes.set_xscale("log", base=2)
     if figure in LOGARITHMIC:

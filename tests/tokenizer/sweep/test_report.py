@@ -9,7 +9,7 @@ from tokenizer.evaluation.evaluate import ALL, GroupScores
 from tokenizer.evaluation.scores import Scores
 from tokenizer.sweep import command
 from tokenizer.sweep.command import sweep_tables, write_report
-from tokenizer.sweep.figure import draw_sweep, rows_of_figure
+from tokenizer.sweep.figure import PUBLISHED_COLOURS, colours_of, draw_sweep, rows_of_figure
 from tokenizer.sweep.published import SETS, published_lines
 from tokenizer.sweep.report import FIGURES, Point, measured_groups, points
 from tokenizer.sweep.run import CellResult, Sweep
@@ -85,6 +85,13 @@ def test_the_papers_lines_are_those_of_its_figure() -> None:
             for line in published_lines(data_set, figure).values():
                 assert list(line.codebooks) == sorted(line.codebooks)
                 assert len(line.values) == len(line.codebooks) >= 6
+
+
+def test_the_first_line_of_a_published_kind_has_its_colour() -> None:
+    colours = colours_of(["lfq", "vq, small, width 64", "vq-no-reset", "fsq", "fsq, paper, width 512"])
+    assert colours["fsq"] == PUBLISHED_COLOURS["fsq"]
+    assert colours["vq, small, width 64"] == PUBLISHED_COLOURS["vq"]
+    assert len(set(colours.values())) == 5
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""`scamo eval`: the tables of a trained model."""
+"""`scamo eval humanml3d`: the tables of a trained model."""
 
 from __future__ import annotations
 
@@ -21,8 +21,7 @@ from cli.progress import TerminalProgress
 from cli.show import say, show_json, show_table
 
 
-def evaluate(
-    protocol: Annotated[str, typer.Argument(help="What to evaluate by: humanml3d.", show_default=False)],
+def evaluate_humanml3d(
     store: StoreOption = DEFAULT_STORE,
     runs: RunsOption = DEFAULT_RUNS,
     model: Annotated[
@@ -58,7 +57,7 @@ def evaluate(
 
     with TerminalProgress() as progress:
         result = run_evaluation(
-            store, runs, protocol=protocol, model=model, evaluator=evaluator, seed=seed, device=device, jobs=jobs,
+            store, runs, protocol="humanml3d", model=model, evaluator=evaluator, seed=seed, device=device, jobs=jobs,
             progress=progress,
         )  # fmt: skip
     if as_json:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import typer
 
-from cli.evaluate import evaluate
+from cli.evaluate import evaluate_humanml3d
+from cli.evaluate_tokenizer import evaluate_tokenizer
+from cli.import_weights import import_weights
 from cli.show import help_of, run_command
+from cli.sweep import sweep_tokenizer
 from cli.tokenizer import tokenize, train_tokenizer
 from cli.transformer import generate, train_ar
 
@@ -23,9 +26,18 @@ for name, command in (
     ("train-tokenizer", train_tokenizer),
     ("train-ar", train_ar),
     ("generate", generate),
-    ("eval", evaluate),
+    ("import", import_weights),
 ):
     app.command(name, help=help_of(command))(command)
+
+evaluation = typer.Typer(help="Evaluate a trained model, or a tokenizer by itself.", no_args_is_help=True)
+for name, command in (("humanml3d", evaluate_humanml3d), ("tokenizer", evaluate_tokenizer)):
+    evaluation.command(name, help=help_of(command))(command)
+app.add_typer(evaluation, name="eval")
+
+sweeps = typer.Typer(help="Train many models by one recipe, and compare them.", no_args_is_help=True)
+sweeps.command("tokenizer", help=help_of(sweep_tokenizer))(sweep_tokenizer)
+app.add_typer(sweeps, name="sweep")
 
 
 def main() -> None:

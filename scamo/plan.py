@@ -17,7 +17,6 @@ from scamo.model import new_model, parameter_count
 from scamo.objective import Objective
 from scamo.pretrained_text import open_text_encoder
 from scamo.reading import VAL_SPLIT, Material, read_material, spread
-from tokenizer.team import Team, join_team
 from scamo.text import TextEncoder, WordEncoder
 from scamo.train import Trained, Training
 from scamo.unigram import UNSEEN_LIMIT
@@ -25,6 +24,7 @@ from scamo.vocabulary import Vocabulary
 from tokenizer.choice import choose_device
 from tokenizer.corpus import Corpus, newest_corpus, open_corpus
 from tokenizer.runs import open_run, plan_hash, remove_leftovers
+from tokenizer.team import Team, join_team
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,8 +25,8 @@ from scamo.checkpoint import STATE_FILE, load_state, load_tensors, save_state, s
 from scamo.config import TrainConfig
 from scamo.data import Schedule, Windows
 from scamo.objective import Objective
-from tokenizer.team import ALONE, Team
 from scamo.unigram import Unigram
+from tokenizer.team import ALONE, Team
 
 METRICS_FILE = "metrics.jsonl"
 

@@ -14,11 +14,11 @@ from scamo.config import ModelConfig, TrainConfig
 from scamo.data import Windows
 from scamo.model import new_model
 from scamo.objective import Objective
-from tokenizer.team import Team
 from scamo.text import WordEncoder
 from scamo.train import Training, learning_rate, optimiser
 from scamo.unigram import Unigram
 from scamo.vocabulary import Vocabulary
+from tokenizer.team import Team
 
 CONFIG = TrainConfig(
     steps=12, batch_tokens=120, learning_rate=3e-3, warmup_steps=2, weight_decay=0.1, pkeep=0.9, code_dropout=0.1,

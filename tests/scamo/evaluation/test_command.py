@@ -3,18 +3,13 @@ from __future__ import annotations
 import json
 
 import pytest
-import typer
 from typer.testing import CliRunner
 
-from cli.evaluate import evaluate
-from motionunion.errors import UsageError
-
-app = typer.Typer()
-app.command("eval")(evaluate)
+from cli.scamo import app
 
 
 def run(*words: str):
-    return CliRunner().invoke(app, [*words])
+    return CliRunner().invoke(app, ["eval", *words])
 
 
 def test_the_command_prints_its_tables_and_where_they_are(toy_runs, open_toy, copy_of):
@@ -33,13 +28,12 @@ def test_the_command_prints_its_tables_and_where_they_are(toy_runs, open_toy, co
     assert [row["name"] for row in found["rows"]] == ["real", "reconstruction", "generated"]
 
 
-def test_an_unknown_protocol_is_a_usage_error_that_lists_what_there_is(tmp_path):
+def test_an_unknown_protocol_is_a_usage_error(tmp_path):
     result = run("kit", "--runs", str(tmp_path))
-    assert isinstance(result.exception, UsageError)
-    assert "humanml3d" in str(result.exception)
-    assert run().exit_code == 2
+    assert result.exit_code == 2
+    assert "kit" in result.output
 
 
 @pytest.mark.parametrize("word", ["--store", "--runs", "--model", "--evaluator", "--device", "--seed", "--json"])
 def test_the_help_explains_every_option(word):
-    assert word in run("--help").output
+    assert word in run("humanml3d", "--help").output

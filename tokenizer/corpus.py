@@ -135,8 +135,17 @@ class Corpus:
         Raises:
             MissingInput: If a part is missing or its bytes are not those of the manifest.
         """
-        for part in self.manifest["splits"].get(split, {"parts": []})["parts"]:
-            yield table_of(self._verified(part["file"], part["sha256"]))
+        for number in range(len(self.manifest["splits"].get(split, {"parts": []})["parts"])):
+            yield table_of(self.part_bytes(split, number))
+
+    def part_bytes(self, split: str, number: int) -> bytes:
+        """The Parquet file of one part, verified.
+
+        Raises:
+            MissingInput: If it is missing or its bytes are not those of the manifest.
+        """
+        part = self.manifest["splits"][split]["parts"][number]
+        return self._verified(part["file"], part["sha256"])
 
     def windows(self, split: str) -> list[CorpusWindow]:
         """All windows of a split, in the corpus's order."""

@@ -175,7 +175,7 @@ def run_sweep(
             result = _run_cell(place, cell, features, data, windows, recipe, seed, device, progress)
             write_atomic(place / SCORES, json.dumps(result.as_plain(), indent=2).encode() + b"\n")
             remove_leftovers(place)
-        results.append(_read_cell(place))
+        results.append(read_cell(place))
     sweep = Sweep(folder=folder, recipe=recipe, cells=tuple(results))
     write_atomic(folder / RESULT, json.dumps(sweep.as_plain(), indent=2).encode() + b"\n")
     return sweep
@@ -233,7 +233,8 @@ def _train_cell(
     ).run()  # fmt: skip
 
 
-def _read_cell(place: Path) -> CellResult:
+def read_cell(place: Path) -> CellResult:
+    """What became of the cell of a folder. Raises `MissingInput` where that cannot be read."""
     path = place / SCORES
     try:
         return CellResult.from_plain(json.loads(path.read_bytes()))

@@ -31,7 +31,7 @@ from tokenizer.crops import spread
 from tokenizer.encode_parts import Part, encode_parts
 from tokenizer.metrics import evaluate_windows
 from tokenizer.quantizers import quantizer_plain
-from tokenizer.runs import CORPORA, open_run, remove_leftovers
+from tokenizer.runs import CORPORA, TOKENIZERS, open_run, remove_leftovers
 from tokenizer.usage import code_usage
 
 PART_WINDOWS = 512
@@ -53,6 +53,7 @@ def build_corpus(
     runs: Path,
     progress: Progress = SILENT,
     *,
+    tokenizer_folder: Path | None = None,
     licences: Mapping[str, str | None] | None = None,
     engine: str | None = None,
     jobs: int | None = 1,
@@ -61,10 +62,11 @@ def build_corpus(
 
     Args:
         tokenizer: Of the same representation as `features`.
-        tokenizer_name: Its folder in `runs/tokenizers/`.
+        tokenizer_name: Its folder in `runs/tokenizers/`, or one inside of that, with a slash.
         features: Features of the whole store.
         runs: The runs folder.
         progress: Told of rows encoded.
+        tokenizer_folder: Where other processes find the tokenizer; `runs/tokenizers/<tokenizer_name>` where None.
         licences: Of each clip, by its id; null in the corpus where it is not said.
         engine: `pool` or `ray`; None takes a pool where there is enough to do. The bytes are the same.
         jobs: Processes; None = one for every core, or GPU. Others than one read features and tokenizer from their folders.
@@ -101,9 +103,12 @@ def build_corpus(
         "windows": len(pieces.windows),
         "part_windows": PART_WINDOWS,
     }
-    folder = open_run(runs / CORPORA, tokenizer_name, plan)
+    folder = open_run(runs / CORPORA, tokenizer_name.replace("/", "-"), plan)
     if not (folder / MANIFEST).is_file():
-        encode_parts(parts, tokenizer, tokenizer_name, features, folder, engine=engine, jobs=jobs, progress=progress)
+        encode_parts(
+            parts, tokenizer, tokenizer_folder or runs / TOKENIZERS / tokenizer_name, features, folder,
+            engine=engine, jobs=jobs, progress=progress,
+        )  # fmt: skip
         manifest = _manifest(tokenizer, features, pieces, parts, plan, folder)
         manifest["sha256"] = sha256_hex(canonical_json(manifest))
         write_atomic(folder / MANIFEST, json.dumps(manifest, indent=2, sort_keys=True).encode() + b"\n")

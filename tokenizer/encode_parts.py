@@ -30,7 +30,6 @@ from motionunion.progress import Progress
 from motionunion.windows import Window
 from tokenizer.checkpoint import Tokenizer
 from tokenizer.corpus_schema import part_bytes
-from tokenizer.runs import TOKENIZERS
 
 ENGINES = ("pool", "ray")
 POOL_FROM_PARTS = 4
@@ -68,7 +67,7 @@ class Place:
 def encode_parts(
     parts: Sequence[Part],
     tokenizer: Tokenizer,
-    tokenizer_name: str,
+    tokenizer_folder: Path,
     features: FeatureSet,
     folder: Path,
     *,
@@ -81,7 +80,7 @@ def encode_parts(
     Args:
         parts: All parts of the corpus.
         tokenizer: On the device that encodes; `cuda` means all GPUs where there are several.
-        tokenizer_name: Its folder in the runs folder that `folder` is in, from where other processes load it.
+        tokenizer_folder: From where other processes load it.
         features: Where they are.
         folder: Of the corpus.
         engine: `pool`, `ray`, or None: a pool where there is enough to do.
@@ -95,7 +94,7 @@ def encode_parts(
     missing = [part for part in parts if not (folder / part.file).is_file()]
     devices = _devices(tokenizer)
     executor = _executor(engine, jobs, len(missing), devices)
-    place = Place(folder.parent.parent / TOKENIZERS / tokenizer_name, tokenizer.hash, features.path, folder)
+    place = Place(tokenizer_folder, tokenizer.hash, features.path, folder)
     work = (
         partial(write_part, tokenizer, features.values, folder)
         if isinstance(executor, Serial)

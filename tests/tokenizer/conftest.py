@@ -95,6 +95,7 @@ def use_features(monkeypatch):
             return replace(preset, model=replace(preset.model, width=8), training=training)
 
         monkeypatch.setattr(plan, "_features", lambda store, jobs, progress, representation: features)
+        monkeypatch.setattr(plan, "_licences", lambda store, features: {})
         monkeypatch.setattr(plan, "preset_named", short)
         return features
 

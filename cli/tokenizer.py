@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -62,6 +63,14 @@ def tokenize(
     preset: PresetOption = None,
     quantizer: QuantizerOption = None,
     representation: RepresentationOption = None,
+    tokenizer: Annotated[
+        Path | None,
+        typer.Option(
+            "--tokenizer",
+            help="Folder of the tokenizer to use: of a run, its `best`, or of imported weights. One that matches if not given.",
+            show_default=False,
+        ),
+    ] = None,
     store: StoreOption = DEFAULT_STORE,
     runs: RunsOption = DEFAULT_RUNS,
     device: DeviceOption = None,
@@ -79,7 +88,7 @@ def tokenize(
     with TerminalProgress() as progress:
         made = make_corpus(
             store, runs, codebook=codebook, preset=preset, quantizer=quantizer, representation=representation,
-            device=device, jobs=jobs, seed=seed, progress=progress,
+            tokenizer=tokenizer, device=device, jobs=jobs, seed=seed, progress=progress,
         )  # fmt: skip
     answer = made.as_plain()
     if as_json:
@@ -159,7 +168,7 @@ def train_tokenizer(
         typer.secho(
             f"Best on held-out windows: step {answer['best']['step']:,}, {answer['best']['tokenizer']}", err=True
         )
-    typer.secho(f"Next: scamo tokenize --codebook {answer['codebook']}", err=True)
+    typer.secho(f"Next: scamo tokenize --tokenizer {answer['tokenizer']}", err=True)
 
 
 def _show_corpus(answer: Mapping[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,9 +12,10 @@ from typing import Any
 import torch
 
 from motionunion.clip import SPLITS
-from motionunion.errors import ConfigError
+from motionunion.errors import ConfigError, MissingInput, UsageError
 from motionunion.features import FeatureSet, build_features
 from motionunion.progress import SILENT, Progress
+from motionunion.representations import registry
 from tokenizer.checkpoint import FILE, Tokenizer, describe
 from tokenizer.choice import choose_device, drift, matching_tokenizer
 from tokenizer.config import Asked, Changes, Preset, as_plain, asked_for, choose_preset, preset_named
@@ -172,41 +174,88 @@ def tokenize(
     *,
     device: str | None = None,
     jobs: int | None = None,
+    engine: str | None = None,
     progress: Progress = SILENT,
+    tokenizer: Path | None = None,
     **wish: Any,
 ) -> Tokenized:
     """Encode a store into a corpus, training a tokenizer first only where no matching one is there.
 
     A tokenizer matches by representation, quantiser with its settings, codebook and, where one is given, preset; of
-    several, one of this store comes first, then the newest. Arguments and errors are those of `train_tokenizer`.
+    several, one of this store comes first, then the newest. Arguments and errors are those of `train_tokenizer`, and:
+
+    Args:
+        jobs: Worker processes for building features and for encoding.
+        tokenizer: Folder of the one to use, in place of any that is wished for.
+
+    Raises:
+        UsageError: If a tokenizer is given that lies elsewhere than in `runs/tokenizers`, or together with other wishes.
+        MissingInput: If the given tokenizer is none, or is for features that other constants make.
     """
     wanted = Wish(**wish)
     asked = wanted.asked()
     runs = Path(runs)
     target = choose_device(device)
-    features = _features(store, jobs, progress, asked.representation)
-    found = matching_tokenizer(runs, features, asked.codebook, wanted.preset, asked.quantizer)
-    if found is None:
-        words = f"codebook {asked.codebook}, {asked.quantizer.kind}, {features.representation}"
-        words += f", preset {wanted.preset}" if wanted.preset else ""
-        progress.note(f"no finished tokenizer in {runs / TOKENIZERS} matches ({words}): one is trained first")
-        trained = _train(features, runs, wanted, Team(0, 1, torch.device(target)), progress)
+    if tokenizer is not None:
+        if dataclasses.replace(wanted, seed=0) != Wish():
+            raise UsageError(f"--tokenizer {tokenizer} is trained: leave out what would choose or train another")
+        trained = _given(runs, Path(tokenizer))
+        features = _features(store, jobs, progress, trained.tokenizer.representation)
     else:
-        trained = TrainedTokenizer(
-            folder=found,
-            tokenizer=Tokenizer.load(found),
-            trained_now=False,
-            held_out=last_held_out(found),
-        )
-        progress.note(f"using the tokenizer {found}" + drift(trained.tokenizer, features))
-    corpus = build_corpus(trained.tokenizer.to(target), trained.folder.name, features, runs, progress)
+        features = _features(store, jobs, progress, asked.representation)
+        alone = Team(0, 1, torch.device(target))
+        trained = _found(runs, features, wanted, progress) or _train(features, runs, wanted, alone, progress)
+    corpus = build_corpus(
+        trained.tokenizer.to(target), _name(runs, trained.folder), features, runs, progress,
+        licences=_licences(store, features), tokenizer_folder=trained.folder, engine=engine, jobs=jobs,
+    )  # fmt: skip
     return Tokenized(tokenizer=trained, corpus=corpus, advice=_advice(corpus))
+
+
+def _found(runs: Path, features: FeatureSet, wish: Wish, progress: Progress) -> TrainedTokenizer | None:
+    """The tokenizer in a runs folder that matches a wish."""
+    asked = wish.asked()
+    folder = matching_tokenizer(runs, features, asked.codebook, wish.preset, asked.quantizer)
+    if folder is None:
+        words = f"codebook {asked.codebook}, {asked.quantizer.kind}, {features.representation}"
+        words += f", preset {wish.preset}" if wish.preset else ""
+        progress.note(f"no finished tokenizer in {runs / TOKENIZERS} matches ({words}): one is trained first")
+        return None
+    tokenizer = Tokenizer.load(folder)
+    progress.note(f"using the tokenizer {folder}" + drift(tokenizer, features))
+    return TrainedTokenizer(folder=folder, tokenizer=tokenizer, trained_now=False, held_out=last_held_out(folder))
+
+
+def _given(runs: Path, folder: Path) -> TrainedTokenizer:
+    tokenizer = Tokenizer.load(folder)
+    if not folder.resolve().is_relative_to((runs / TOKENIZERS).resolve()):
+        raise UsageError(
+            f"--tokenizer {folder}: must lie in {runs / TOKENIZERS}, where those who read the corpus look for it; copy it there"
+        )
+    constants = registry.get(tokenizer.representation).parameter_hash
+    if tokenizer.parameter_hash != constants:
+        raise MissingInput(
+            f"{folder} was made for {tokenizer.representation} with other constants than this version's; train one again"
+        )
+    return TrainedTokenizer(folder=folder, tokenizer=tokenizer, trained_now=False, held_out=last_held_out(folder))
+
+
+def _name(runs: Path, folder: Path) -> str:
+    """What a corpus calls a tokenizer: its place below `runs/tokenizers`."""
+    return folder.resolve().relative_to((runs / TOKENIZERS).resolve()).as_posix()
 
 
 def _features(store: str, jobs: int | None, progress: Progress, representation: str) -> FeatureSet:
     from motionunion import open_store  # the store reads its index with what a bare training machine lacks
 
     return build_features(open_store(store), representation, jobs, progress, verify=True)
+
+
+def _licences(store: str, features: FeatureSet) -> dict[str, str | None]:
+    """Of every clip, as the index of the features' commit says."""
+    from motionunion import open_store
+
+    return dict(open_store(store, at=features.commit).rows("SELECT clip_id, licence FROM clips"))
 
 
 def _train(features: FeatureSet, runs: Path, wish: Wish, team: Team, progress: Progress) -> TrainedTokenizer:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -164,3 +165,25 @@ def test_a_finished_tokenizer_asked_for_again_is_tidied_and_becomes_the_newest(u
     assert not again.trained_now
     assert matching_tokenizer(tmp_path / "runs", features, 256, None) == first.folder
     assert not (first.folder / STATE).exists()
+
+
+def test_a_tokenizer_can_be_named_by_its_folder(use_store, tmp_path: Path) -> None:
+    use_store()
+    trained = plan.train_tokenizer(
+        "store", tmp_path / "runs", codebook=256, preset="tiny", quantizer="vq",
+        changes={"quantizer": {"reset": False}, "training": {"guard_share": 0}},
+    )  # fmt: skip
+    best = trained.folder / "best"
+    made = plan.tokenize("store", tmp_path / "runs", tokenizer=best)
+    assert made.tokenizer.folder == best
+    assert made.corpus.path.name.startswith(f"{trained.folder.name}-best-")
+    assert made.corpus.tokenizer_path == best
+    shutil.copytree(best, tmp_path / "elsewhere")
+    with pytest.raises(UsageError, match="must lie in"):
+        plan.tokenize("store", tmp_path / "runs", tokenizer=tmp_path / "elsewhere")
+    with pytest.raises(UsageError, match="leave out what would choose"):
+        plan.tokenize("store", tmp_path / "runs", tokenizer=best, codebook=256)
+    with pytest.raises(MissingInput, match="is not there"):
+        plan.tokenize("store", tmp_path / "runs", tokenizer=tmp_path)
+    with pytest.raises(ConfigError, match="unknown kind of quantiser 'fqs'"):
+        plan.train_tokenizer("no store", tmp_path / "runs", quantizer="fqs")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from cli.corpus import decode, export_corpus
 from cli.evaluate import evaluate_humanml3d
 from cli.evaluate_tokenizer import evaluate_tokenizer
 from cli.import_weights import import_weights
@@ -27,6 +28,8 @@ for name, command in (
     ("train-ar", train_ar),
     ("generate", generate),
     ("import", import_weights),
+    ("export-corpus", export_corpus),
+    ("decode", decode),
 ):
     app.command(name, help=help_of(command))(command)
 

@@ -10,6 +10,7 @@ benchmarks/results/tokenizer.json: seconds of every turn, rows per second, the s
 from __future__ import annotations
 
 import argparse
+import os
 import resource
 import statistics
 import time
@@ -119,6 +120,7 @@ def main() -> None:
         )
     results = {
         "threads": torch.get_num_threads(),
+        "load": round(os.getloadavg()[0], 1),  # of neighbours too: above the number of cores, figures are too low
         "width": given.width,
         "clips": given.clips,
         "rows": rows,

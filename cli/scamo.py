@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import typer
 
 from cli.corpus import decode, export_corpus
@@ -22,24 +24,25 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-for name, command in (
-    ("tokenize", tokenize),
-    ("train-tokenizer", train_tokenizer),
-    ("train-ar", train_ar),
-    ("generate", generate),
-    ("import", import_weights),
-    ("export-corpus", export_corpus),
-    ("decode", decode),
-):
-    app.command(name, help=help_of(command))(command)
-
+_COMMANDS: dict[str, Callable[..., None]] = {
+    "tokenize": tokenize,
+    "train-tokenizer": train_tokenizer,
+    "train-ar": train_ar,
+    "generate": generate,
+    "import": import_weights,
+    "export-corpus": export_corpus,
+    "decode": decode,
+}
+_EVALUATIONS: dict[str, Callable[..., None]] = {"humanml3d": evaluate_humanml3d, "tokenizer": evaluate_tokenizer}
 evaluation = typer.Typer(help="Evaluate a trained model, or a tokenizer by itself.", no_args_is_help=True)
-for name, command in (("humanml3d", evaluate_humanml3d), ("tokenizer", evaluate_tokenizer)):
-    evaluation.command(name, help=help_of(command))(command)
-app.add_typer(evaluation, name="eval")
-
 sweeps = typer.Typer(help="Train many models by one recipe, and compare them.", no_args_is_help=True)
+
+for name, command in _COMMANDS.items():
+    app.command(name, help=help_of(command))(command)
+for name, command in _EVALUATIONS.items():
+    evaluation.command(name, help=help_of(command))(command)
 sweeps.command("tokenizer", help=help_of(sweep_tokenizer))(sweep_tokenizer)
+app.add_typer(evaluation, name="eval")
 app.add_typer(sweeps, name="sweep")
 
 

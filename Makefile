@@ -8,7 +8,7 @@ VENV := .venv
 BIN := $(abspath $(VENV))/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: demo test unit lint clean
+.PHONY: demo test unit lint installed clean
 
 demo: $(VENV)/.demo-installed
 	$(BIN)/motionunion sample demo
@@ -26,6 +26,8 @@ test: $(VENV)/.test-installed
 
 unit: $(VENV)/.test-installed
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
+
+installed: $(VENV)/.test-installed
 
 lint: $(VENV)/.test-installed
 	$(BIN)/ruff check .

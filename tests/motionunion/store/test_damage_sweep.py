@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks.damage_sweep import Outcome, Place, build_store, draw_places, kind_of, read_everything, sweep
 
-PLACES = 40
+PLACES = 25
 
 
 @pytest.fixture(scope="module")

@@ -2,8 +2,8 @@
 
     MOTIONUNION_TEST_DATA=FOLDER python -m benchmarks.ingest [--copies K] [--rounds N]
 
-Reads the Bandai-Namco and AMASS files of the data folder: as they are, which is little more than starting up, and as K
-copies under other names in a temporary folder, where the steady state shows. Every figure is of the command as a person
+Reads the Bandai-Namco and AMASS files of the data folder: as they are, which is little more than starting up, as K copies
+under other names in a temporary folder, where the steady state shows, and K copies of both sets in one run. Every figure is of the command as a person
 runs it, start of Python and index included, into a new store each time; one and two processes take turns. Memory is
 the peak of each process, and the workers' is the largest of them. The input lies in the page cache.
 
@@ -178,6 +178,9 @@ def main() -> None:
             many = copied(originals, work / name, copies)
             rows.append(compare(f"{name}, {copies} copies", many, work, arguments.rounds))
             shutil.rmtree(work / name)
+        both = [one for name, folders in CASES.items()
+                for one in copied([data / folder for folder in folders], work / name, arguments.copies)]  # fmt: skip
+        rows.append(compare(f"both, {arguments.copies} copies", both, work, arguments.rounds))
         print(
             f"\n{'body-only BVH':20} {'clips':>6} {'frames':>9} {'B/frame':>8}  (lossless float32; the target is under 300)"
         )

@@ -242,13 +242,16 @@ def test_a_run_on_two_nodes_survives_the_loss_of_one(source, whole, tmp_path, mo
 
 
 class Losing:
-    """Progress that halts a worker of a node in the middle of a task, and takes the node away when another task is done."""
+    """Progress that halts a worker of a node, and takes the node away three tasks later.
+
+    A worker that was halted when it had just answered gets another task by then, and keeps it.
+    """
 
     def __init__(self, cluster, node):
         self.cluster, self.node = cluster, node
         self.done = 0
         self.halted, self.over = threading.Event(), threading.Event()
-        self.gone = False
+        self.done_since = 0
         self.deaths = []
 
     def start(self, label, total, unit): ...
@@ -257,9 +260,10 @@ class Losing:
 
     def advance(self, amount, **figures):
         self.done += 1
-        if self.halted.is_set() and not self.gone:
+        self.done_since += self.halted.is_set()
+        if self.done_since == 3:
             self.cluster.remove_node(self.node, allow_graceful=False)
-            self.gone = True
+            self.done_since += 1
 
     def watch(self):
         """Ray names a worker's process after what it does."""

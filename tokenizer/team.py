@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from dataclasses import dataclass
 from datetime import timedelta
@@ -9,6 +10,8 @@ from datetime import timedelta
 import torch
 import torch.distributed as dist
 from torch import Tensor
+from torch.distributed.distributed_c10d import PrefixStore
+from torch.distributed.rendezvous import rendezvous
 
 PATIENCE = timedelta(hours=24)
 """How long processes wait for one another: the first one may have a large store's features to build."""
@@ -62,6 +65,7 @@ class Team:
 
 
 ALONE = Team(0, 1, torch.device("cpu"))
+_TEAMS = itertools.count()  # of this process; every process joins the same ones in the same order
 
 
 def join_team(device: torch.device) -> Team:
@@ -72,5 +76,14 @@ def join_team(device: torch.device) -> Team:
     if device.type == "cuda":
         device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
         torch.cuda.set_device(device)
-    dist.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=PATIENCE)
-    return Team(dist.get_rank(), size, device)
+    # A process may join one team after another. Without a name of its own, a team finds the addresses that the one
+    # before it left in the store of `torchrun`, where nobody listens any more.
+    store, rank, size = next(rendezvous("env://", timeout=PATIENCE))
+    dist.init_process_group(
+        "nccl" if device.type == "cuda" else "gloo",
+        store=PrefixStore(f"team {next(_TEAMS)}", store),
+        rank=rank,
+        world_size=size,
+        timeout=PATIENCE,
+    )
+    return Team(rank, size, device)

@@ -47,18 +47,46 @@ for kind, folder in zip(sys.argv[4:], (runs, runs, copy)):
 """
 
 
+MANY = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+
+
+def _run(arguments: list[str]) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    line = [sys.executable, *arguments]
+    done = subprocess.run(line, env=environment, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    return done
+
+
+REJOIN = """
+import sys, time
+import torch
+from tokenizer.team import join_team
+
+for turn in range(10):
+    team = join_team(torch.device("cpu"))
+    assert team.sum(team.rank + turn) == 1 + 2 * turn
+    team.leave()
+    time.sleep(0.1 * (team.rank == turn % 2))  # now one comes late, now the other
+print("done")
+"""
+
+
+@pytest.mark.slow
+def test_a_process_may_join_one_team_after_another(tmp_path: Path) -> None:
+    (tmp_path / "rejoin.py").write_text(REJOIN)
+    done = _run([*MANY, str(tmp_path / "rejoin.py")])
+    assert done.stdout.count("done") == 2
+
+
 @pytest.mark.slow
 def test_two_processes_train_as_one_and_go_on_bitwise(make_features, save_features, tmp_path: Path) -> None:
     features = tmp_path / "features"
     save_features(make_features(features, [(90, "train"), (70, "train"), (20, "train"), (64, "val")]), features)
     (tmp_path / "run.py").write_text(SCRIPT)
-    many = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    for name, start, kinds in (("one", [], ["fsq"]), ("two", many, ["fsq", "vq", "vq"])):
+    for name, start, kinds in (("one", [], ["fsq"]), ("two", MANY, ["fsq", "vq", "vq"])):
         places = [str(tmp_path / part) for part in ("run.py", "features", name, f"{name}-copy")]
-        line = [sys.executable, *start, *places, *kinds]
-        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-        done = subprocess.run(line, env=environment, capture_output=True, text=True, timeout=300)
-        assert done.returncode == 0, done.stderr
+        done = _run([*start, *places, *kinds])
         assert done.stdout.count("speaks") == len(kinds)
         assert done.stdout.count("listens") == (len(kinds) if start else 0)
 

@@ -145,7 +145,7 @@ def test_a_drop_beside_a_writer_and_a_reader(processes, beside, tmp_path):
     open_store(place, create=True)
     writer, dropper, reader = processes("write", place), processes("drop", place), processes("read", place)
     dropped = 0
-    for number in range(15):
+    for number in range(10):
         writer.begin(number)
         dropper.begin(number - 1)
         writer.answer()
@@ -153,12 +153,12 @@ def test_a_drop_beside_a_writer_and_a_reader(processes, beside, tmp_path):
     for process in (writer, dropper, reader):
         process.end()
     store = open_store(place)
-    assert dropped == 14
-    assert store.rows("SELECT key FROM clips WHERE key LIKE 'own%'") == [("own0-014",)]
-    assert store.rows("SELECT count(*) FROM receipts WHERE outcome = 'dropped'") == [(14,)]
+    assert dropped == 9
+    assert store.rows("SELECT key FROM clips WHERE key LIKE 'own%'") == [("own0-009",)]
+    assert store.rows("SELECT count(*) FROM receipts WHERE outcome = 'dropped'") == [(9,)]
     desk = beside.made.Desk(place)  # all of it once more: what was dropped stays dropped
     before = store.fingerprint()
-    again = [receipt for number in range(15) for receipt in beside.work(desk, 0, number)]
+    again = [receipt for number in range(10) for receipt in beside.work(desk, 0, number)]
     assert desk.commit(*again).fingerprint() == before
     assert check_store(place).sound
 

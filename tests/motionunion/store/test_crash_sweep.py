@@ -47,12 +47,12 @@ def strike_everywhere(
 @pytest.mark.parametrize(
     ("fault", "step"),
     [
-        (Fault(kind="stop"), 8),
-        (Fault(kind="stop", after=True), 8),
-        (Fault(kind="full", lasting=True), 3),
-        (Fault(kind="read_error"), 5),
-        (Fault(kind="reset"), 9),
-        (Fault(kind="reset", after=True), 9),
+        (Fault(kind="stop"), 12),
+        (Fault(kind="stop", after=True), 12),
+        (Fault(kind="full", lasting=True), 5),
+        (Fault(kind="read_error"), 9),
+        (Fault(kind="reset"), 13),
+        (Fault(kind="reset", after=True), 13),
     ],
     ids=lambda value: (
         f"{value.kind}{'-after' if value.after else ''}" if isinstance(value, Fault) else f"every-{value}"
@@ -70,7 +70,7 @@ def test_a_run_that_stops_at_any_operation_on_s3_is_made_good_by_the_next(bucket
     def make_url(at: int) -> str:
         return f"{bucket}/{at}"
 
-    assert strike_everywhere(make_url, source, reference, Fault(kind="stop", after=True), 9) >= 5
+    assert strike_everywhere(make_url, source, reference, Fault(kind="stop", after=True), 13) >= 5
 
 
 @pytest.mark.slow

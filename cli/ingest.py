@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.options import DEFAULT_STORE, JobsOption, JsonOption, StoreOption, naming
+from cli.options import DEFAULT_STORE, Engine, JobsOption, JsonOption, StoreOption, naming
 from cli.show import say, show_json, show_table
 
 if TYPE_CHECKING:
@@ -19,11 +19,6 @@ if TYPE_CHECKING:
     from motionunion.ingest.result import IngestResult
 
 _LISTED = 20
-
-
-class Engine(StrEnum):
-    pool = "pool"
-    ray = "ray"
 
 
 class OnError(StrEnum):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -42,6 +43,14 @@ DeviceOption = Annotated[
     typer.Option("--device", help="cpu, cuda, cuda:1, ...; a GPU where there is one if not given.", show_default=False),
 ]
 SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Seed of every random choice.")]
+
+
+class Engine(StrEnum):
+    """Who does the work."""
+
+    pool = "pool"
+    ray = "ray"
+
 
 DEFAULT_STORE = "motionunion-store"
 DEFAULT_RUNS = Path("scamo-runs")

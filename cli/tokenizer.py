@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,6 +14,7 @@ from cli.options import (
     DEFAULT_RUNS,
     DEFAULT_STORE,
     DeviceOption,
+    Engine,
     JobsOption,
     JsonOption,
     RunsOption,
@@ -75,6 +78,16 @@ def tokenize(
     runs: RunsOption = DEFAULT_RUNS,
     device: DeviceOption = None,
     jobs: JobsOption = None,
+    engine: Annotated[
+        Engine | None,
+        typer.Option(
+            "--engine",
+            help="Who encodes: processes of this machine (pool), or a Ray cluster (ray: the one of RAY_ADDRESS or `ray start`, "
+            "else one of its own on this machine). Runs and features must lie where all its nodes see them. The same bytes "
+            "either way.",
+            show_default="pool, where there is enough to do",
+        ),
+    ] = None,
     seed: SeedOption = 0,
     as_json: JsonOption = False,
 ) -> None:
@@ -85,10 +98,11 @@ def tokenize(
     """
     from tokenizer.plan import tokenize as make_corpus  # torch loads here, not for --help
 
-    with TerminalProgress() as progress:
+    # Ray's own words about its workers go to stdout, and that is the result's.
+    with TerminalProgress() as progress, contextlib.redirect_stdout(sys.stderr):
         made = make_corpus(
             store, runs, codebook=codebook, preset=preset, quantizer=quantizer, representation=representation,
-            tokenizer=tokenizer, device=device, jobs=jobs, seed=seed, progress=progress,
+            tokenizer=tokenizer, device=device, jobs=jobs, engine=engine, seed=seed, progress=progress,
         )  # fmt: skip
     answer = made.as_plain()
     if as_json:

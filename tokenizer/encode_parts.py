@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import socket
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ import torch
 from motionunion.digest import write_atomic
 from motionunion.engines.process_pool import ProcessPool
 from motionunion.engines.protocol import Executor
-from motionunion.engines.ray_tasks import RayTasks
+from motionunion.engines.ray_tasks import RayTasks, ray_module
 from motionunion.engines.serial import Serial
 from motionunion.errors import MissingInput, UsageError
 from motionunion.features import FeatureSet
@@ -56,7 +57,8 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where another process finds what it encodes, with what, and where to."""
+    """Where another process finds what it encodes, with what, and where to: absolute, as a worker of a cluster that was
+    there before stands in another folder than this process."""
 
     tokenizer: Path
     tokenizer_hash: str
@@ -89,12 +91,14 @@ def encode_parts(
 
     Raises:
         UsageError: No such engine, or a number of jobs below one.
-        MissingInput: If a worker process died.
+        MissingExtra: If Ray is wanted and not installed.
+        MissingInput: If a worker process died, or sees no GPU where one is to encode, or no cluster answers.
     """
+    check_workers(engine, jobs)
     missing = [part for part in parts if not (folder / part.file).is_file()]
     devices = _devices(tokenizer)
     executor = _executor(engine, jobs, len(missing), devices)
-    place = Place(tokenizer_folder, tokenizer.hash, features.path, folder)
+    place = Place(tokenizer_folder.resolve(), tokenizer.hash, features.path.resolve(), folder.resolve())
     work = (
         partial(write_part, tokenizer, features.values, folder)
         if isinstance(executor, Serial)
@@ -130,6 +134,8 @@ def write_part_of(place: Place, devices: Sequence[str], part: Part) -> None:
 
 @lru_cache(maxsize=1)
 def _opened(place: Place, device: str) -> tuple[Tokenizer, FeatureSet]:
+    if device.startswith("cuda") and not torch.cuda.is_available():
+        raise MissingInput(f"a worker on {socket.gethostname()} sees no GPU, and {device} is to encode: add --device cpu")
     tokenizer = Tokenizer.load(place.tokenizer, device)
     if tokenizer.hash != place.tokenizer_hash:
         raise MissingInput(f"{place.tokenizer} holds another tokenizer than when encoding began; run the command again")
@@ -143,11 +149,22 @@ def _devices(tokenizer: Tokenizer) -> tuple[str, ...]:
     return (str(device),)
 
 
-def _executor(engine: str | None, jobs: int | None, tasks: int, devices: Sequence[str]) -> Executor:
+def check_workers(engine: str | None, jobs: int | None) -> None:
+    """Refuse workers that cannot be, before anything is trained for them; see `encode_parts`.
+
+    Raises:
+        UsageError: No such engine, or a number of jobs below one.
+        MissingExtra: If Ray is wanted and not installed.
+    """
     if engine not in (None, *ENGINES):
         raise UsageError(f"engine: {engine!r} is not one of {', '.join(ENGINES)}")
     if jobs is not None and jobs < 1:
         raise UsageError(f"jobs: must be at least 1, got {jobs}")
+    if engine == "ray":
+        ray_module()
+
+
+def _executor(engine: str | None, jobs: int | None, tasks: int, devices: Sequence[str]) -> Executor:
     if engine == "ray":
         return RayTasks(jobs)
     cores = os.cpu_count() or 1 if devices == ("cpu",) else len(devices)

@@ -22,6 +22,7 @@ from tokenizer.config import Asked, Changes, Preset, as_plain, asked_for, choose
 from tokenizer.corpus import Corpus
 from tokenizer.crops import TrainingData, training_data
 from tokenizer.encode import EVALUATED_SPLITS, build_corpus
+from tokenizer.encode_parts import check_workers
 from tokenizer.quantizers import quantizer_plain
 from tokenizer.runs import TOKENIZERS, open_run, remove_leftovers
 from tokenizer.team import Team, join_team
@@ -186,6 +187,7 @@ def tokenize(
 
     Args:
         jobs: Worker processes for building features and for encoding.
+        engine: Who encodes; see `encode_parts.encode_parts`. Features are built by processes of this machine.
         tokenizer: Folder of the one to use, in place of any that is wished for.
 
     Raises:
@@ -194,6 +196,7 @@ def tokenize(
     """
     wanted = Wish(**wish)
     asked = wanted.asked()
+    check_workers(engine, jobs)
     runs = Path(runs)
     target = choose_device(device)
     if tokenizer is not None:

@@ -1,7 +1,7 @@
 """Whether the declared frame rate can be true: bodies fall at 9.81 m/s2, and legs swing like pendulums.
 
-Positions in metres are a clock. Whoever jumps falls freely, so the height of the centre of mass over the frames of a jump is
-a parabola whose bend tells how long a frame lasts; on real clips of nine sources this is right to 7 %. Where nobody jumps,
+Positions in metres are a clock. Whoever jumps falls freely, so the centre of mass goes on evenly over the ground while its height
+is a parabola, whose bend tells how long a frame lasts; on real clips of nine sources this is right to 7 %. Where nobody jumps,
 steps of some length come at a pace that is anyone's guess within a factor of two, and of nobody beyond it: that finds
 30 frames a second that are called 120. A rate is never changed here; what does not fit becomes a flag, and a person decides.
 
@@ -24,11 +24,12 @@ from motionunion.skeleton import SMPL22_NAMES
 
 FloatArray = npt.NDArray[np.float64]
 
-SUSPECT_RATIO = 1.3
-"""A declared rate is suspect where jumps give one that is so many times higher or lower."""
+SUSPECT_RATIO = 1.15
+"""A declared rate is suspect where jumps give one that is so many times higher or lower: 25 frames a second are not 30."""
 
 _GRAVITY = 9.81
-_FEET = ("left_ankle", "right_ankle", "left_foot", "right_foot")
+_FEET = [SMPL22_NAMES.index(f"{side}_{part}") for part in ("ankle", "foot") for side in ("left", "right")]
+_NO_FEET = [place for place in range(len(SMPL22_NAMES)) if place not in _FEET]
 
 # Share of the body's mass, and where along the segment its centre lies.
 _SEGMENTS = (
@@ -38,7 +39,9 @@ _SEGMENTS = (
 _HEAD = ("neck", "head", 0.081, 0.9)
 
 _OFF_THE_GROUND = 0.05  # leg lengths that all of both feet are above their usual place
+_CLEAR_OF_THE_FLOOR = 0.25  # leg lengths that all other joints are above the feet: who stands on the hands does not fly
 _SHORTEST_FLIGHT = 6  # frames
+_SWERVE = 0.06  # rises by which the centre of mass may leave an even, straight path over the ground
 _LOWEST_JUMP_M = 0.06
 _HIGH_JUMP_M = 0.15  # one such jump counts, where it takes two lower ones
 
@@ -75,15 +78,17 @@ def suspect_rate(joints_T22x3: FloatArray, fps: float) -> RateEstimate | None:
 def free_fall_rate(joints_T22x3: FloatArray) -> RateEstimate | None:
     """The frame rate at which the clip's jumps fall with 9.81 m/s2; None where there is no clear jump.
 
-    A jump is a stretch in which all of both feet are off the floor and the centre of mass follows a parabola that opens
-    downwards, with its top inside. Two jumps must agree within 15 %, or one must rise 15 cm from where the feet are clear.
+    A jump is a stretch in which nothing is near the floor, neither foot nor hand, knee or back, and the centre of mass follows a
+    parabola that opens downwards, with its top inside, and goes evenly over the ground: in cartwheels and rolls, on a bar or a rope
+    it swerves. Two jumps must agree within 15 %, or one must rise 15 cm from where the feet are clear.
     """
     joints = np.asarray(joints_T22x3, dtype=np.float64)
-    centre = joints[..., 1] @ centre_of_mass_weights()
-    feet = np.stack([joint(joints, name)[:, 1] for name in _FEET])
-    usual = np.sort(feet, axis=-1)[:, len(joints) // 20, None]
-    lifted = (feet - usual).min(axis=0)
-    airborne = lifted > _OFF_THE_GROUND * leg_length(joints)
+    centre: FloatArray = np.einsum("tjc,j->tc", joints, centre_of_mass_weights())
+    feet = joints[:, _FEET, 1]
+    usual = np.sort(feet, axis=0)[len(joints) // 20]
+    leg = leg_length(joints)
+    airborne = (feet - usual).min(axis=1) > _OFF_THE_GROUND * leg
+    airborne &= joints[:, _NO_FEET, 1].min(axis=1) > usual.min() + _CLEAR_OF_THE_FLOOR * leg
     jumps = [
         found
         for start, stop in _runs(airborne)
@@ -144,18 +149,22 @@ def _runs(mask: npt.NDArray[np.bool_]) -> list[tuple[int, int]]:
     return [(int(start), int(stop)) for start, stop in zip(edges[::2], edges[1::2], strict=True)]
 
 
-def _parabola(height_m: FloatArray) -> tuple[float, float] | None:
-    """Frames per second at which heights (n,) fall freely, and the rise in metres; None where they do not fall so."""
+def _parabola(centre_n3: FloatArray) -> tuple[float, float] | None:
+    """Frames per second at which a centre of mass (n, 3) falls freely, and the rise in metres; None where it does not fall so."""
+    height_m, level = centre_n3[:, 1], centre_n3[:, [0, 2]]
     count = len(height_m)
     rise_m = float(height_m.max() - min(height_m[0], height_m[-1]))
     if count < _SHORTEST_FLIGHT or rise_m < _LOWEST_JUMP_M:
         return None
     time = np.linspace(-1, 1, count)
-    bend, slope, level = np.polyfit(time, height_m, 2)
+    bend, slope, middle = np.polyfit(time, height_m, 2)
     if bend >= 0 or abs(slope / (2 * bend)) > 0.6:
         return None
-    left_over = height_m - np.polyval((bend, slope, level), time)
+    left_over = height_m - np.polyval((bend, slope, middle), time)
     if left_over.var() > 0.01 * height_m.var():
+        return None
+    pace, place = np.polyfit(time, level, 1)
+    if np.sqrt((level - time[:, None] * pace - place).var(axis=0).sum()) > _SWERVE * rise_m:
         return None
     per_frame = -2 * bend * (2 / (count - 1)) ** 2
     return float(np.sqrt(_GRAVITY / per_frame)), rise_m

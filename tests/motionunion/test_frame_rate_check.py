@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +11,15 @@ import pytest
 from motionunion import rotation
 from motionunion.body import TEMPLATE
 from motionunion.clip import ClipRef, RawClip
+from motionunion.errors import ClipError, SourceFormatError
 from motionunion.frame_rate_check import centre_of_mass_weights, free_fall_rate, impossible_gait, suspect_rate
+from motionunion.joint_maps import JOINT_MAPS
 from motionunion.kinematics import forward_kinematics
+from motionunion.normalise import normalise
+from motionunion.resample import joints_at
 from motionunion.skeleton import SMPL22_PARENTS
 from motionunion.sources import SOURCES, ReadOptions
+from motionunion.sources.detect import recognise
 from motionunion.world_frame import TO_Y_UP, smpl22_joints
 
 FloatArray = npt.NDArray[np.float64]
@@ -70,7 +76,10 @@ def test_jumps_tell_the_frame_rate(fps: float) -> None:
     assert found.evidence == "free fall, 3 jumps"
 
 
-@pytest.mark.parametrize(("declared", "suspect"), [(60.0, False), (50.0, False), (30.0, True), (120.0, True)])
+@pytest.mark.parametrize(
+    ("declared", "suspect"),
+    [(60.0, False), (55.0, False), (65.0, False), (50.0, True), (72.0, True), (30.0, True), (120.0, True)],
+)
 def test_a_rate_that_jumps_contradict_is_suspect(declared: float, suspect: bool) -> None:
     found = suspect_rate(jumping(60.0), declared)
     assert (found is not None) == suspect
@@ -90,6 +99,38 @@ def test_being_lifted_and_stepping_onto_things_is_no_jump() -> None:
     assert free_fall_rate(body(np.stack([0 * time, 0.93 + lifted, 0 * time], axis=-1))) is None
     on_a_box = 0.4 * (np.sin(time) > 0)
     assert free_fall_rate(body(np.stack([0 * time, 0.93 + on_a_box, time], axis=-1))) is None
+
+
+def flying(fps: float, path: FloatArray, turn: tuple[float, float, float]) -> FloatArray:
+    """Two seconds of standing, then the body turned and its pelvis on a path, then standing again."""
+    still = np.tile([0.0, 0.93, 0.0], (round(2 * fps), 1))
+    root = np.concatenate([still, path, still])
+    rotvecs = np.zeros((len(root), 22, 3))
+    rotvecs[len(still) : -len(still), 0] = turn
+    return body(root, rotvecs)
+
+
+def test_swaying_on_the_hands_or_the_back_is_no_jump_though_the_feet_are_in_the_air() -> None:
+    time = np.arange(45) / 60
+    arc = 0.15 - 0.5 * 4.0 * (time - time.mean()) ** 2  # less than half of gravity
+    for turn, height_m in (((np.pi, 0.0, 0.0), 0.7), ((-np.pi / 2, 0.0, 0.0), 0.25)):
+        path = np.stack([0 * time, height_m + arc, 0 * time], axis=-1)
+        moved = flying(60, path, turn)
+        assert moved[:, [10, 11], 1].max() > 0.2
+        assert free_fall_rate(moved) is None
+
+
+@pytest.mark.parametrize("swerve_m", [0.0, 0.1])
+def test_who_flies_goes_evenly_over_the_ground_and_who_swings_does_not(swerve_m: float) -> None:
+    time = np.arange(36) / 60
+    since = (time - time.mean()) / time.mean()
+    path = np.stack([swerve_m * since**2, 0.98 + 0.5 * 9.81 * time.mean() ** 2 * (1 - since**2), 2.0 * time], axis=-1)
+    found = free_fall_rate(flying(60, path, (0.0, 0.0, 0.0)))
+    if swerve_m:
+        assert found is None
+    else:
+        assert found is not None
+        assert found.fps == pytest.approx(60, rel=0.02)
 
 
 def test_jumps_that_disagree_tell_nothing() -> None:
@@ -133,3 +174,40 @@ def test_a_real_file_that_states_twice_its_rate_is_found(real_data: Path, file: 
     assert isinstance(raw, RawClip)
     found = suspect_rate(rotation.rotate(TO_Y_UP["z"], smpl22_joints(raw)), float(raw.fps))
     assert (None if found is None else round(found.fps)) == wanted
+
+
+def test_a_real_dance_with_handstands_is_not_suspect(real_data: Path) -> None:
+    known = JOINT_MAPS["lafan1"]
+    file = real_data / "joints_only/lafan1_global_positions/dance1_subject1.npy"
+    joints = np.load(file, allow_pickle=False).astype(np.float64)
+    weights = known.position_weights(known.names[0][: joints.shape[1]])
+    assert suspect_rate(np.einsum("kj,tjc->tkc", weights, joints), 30) is None
+
+
+@pytest.mark.slow
+def test_real_clips_raise_no_false_alarm_and_show_most_wrong_rates(real_data: Path) -> None:
+    """The table of docs/normalisation.md."""
+    motions: list[tuple[str, FloatArray, float]] = []
+    for claim in recognise([real_data]).claims:
+        for ref in SOURCES[claim.source].discover(claim):
+            try:
+                raw = SOURCES[ref.source].read(ref, ReadOptions())
+                if isinstance(raw, RawClip):
+                    clip = normalise(raw)
+                    motions.append((clip.key, joints_at(clip, clip.fps), float(clip.fps)))
+            except (ClipError, SourceFormatError):
+                continue
+    assert len(motions) == 279
+    alarms = [key for key, joints, fps in motions if suspect_rate(joints, fps) is not None]
+    assert alarms == ["smplh/nghorbani_amass/dmpl_sample"]
+    motions = [motion for motion in motions if motion[0] not in alarms]
+    shown: dict[float, Counter[str]] = {}
+    for ratio in RATIOS:
+        found = [suspect_rate(joints, fps * ratio) for _, joints, fps in motions]
+        shown[ratio] = Counter(each.evidence.split(",")[0] for each in found if each is not None)
+    assert {ratio: (count["free fall"], count["gait"]) for ratio, count in shown.items()} == RATIOS
+    assert sum(free_fall_rate(joints) is not None for _, joints, _ in motions) == 23
+
+
+RATIOS = {2.0: (23, 25), 0.5: (23, 1), 4.0: (23, 72), 0.25: (23, 54), 1.2: (22, 0), 1 / 1.2: (19, 0)}
+"""What is declared, in true rates; and how many clips show it, by their jumps and by their steps."""

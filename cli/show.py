@@ -151,16 +151,36 @@ def run_command(app: Callable[[], None]) -> None:
         sys.stderr.close()
         raise SystemExit(0) from None
     except OSError as error:
-        if error.errno != errno.ENOSPC:
+        said = _of_the_place(error)
+        if said is None:
             _report_bug(error)
             raise SystemExit(1) from None
-        where = f"{error.filename}: " if error.filename else "standard output: "
-        typer.secho(f"error: {where}the disk is full; make room and run the same command again", fg="red", err=True)
+        typer.secho(f"error: {_harmless(said)}", fg="red", err=True)
         _drop_output()
         raise SystemExit(4) from None
     except Exception as error:  # noqa: BLE001 - the outermost frame: whatever arrives here is ours to explain
         _report_bug(error)
         raise SystemExit(1) from None
+
+
+_FULL = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
+_UNFIT = {
+    errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG, errno.ELOOP,
+    errno.EIO, errno.ENODEV,
+}  # fmt: skip
+
+
+def _of_the_place(error: OSError) -> str | None:
+    """What to say of an error that a disk or a path gave; None where the fault may be ours."""
+    if error.errno in _FULL:
+        where = error.filename or "a file or standard output"
+        return f"{where}: the disk is full, or a limit is reached; make room and run the same command again"
+    if error.errno in _UNFIT and error.filename:
+        return (
+            f"{error.filename}: {error.strerror}; make it a place that can be read and written, or name another, and run "
+            "the same command again"
+        )
+    return None
 
 
 def _report_bug(error: Exception) -> None:

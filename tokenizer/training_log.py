@@ -36,8 +36,12 @@ class TrainingLog:
 
     def write(self, entry: Mapping[str, Any]) -> None:
         """Append an entry."""
-        with self.path.open("ab") as file:
-            file.write(canonical_json(entry) + b"\n")
+        try:
+            with self.path.open("ab") as file:
+                file.write(canonical_json(entry) + b"\n")
+        except OSError as error:
+            error.filename = str(self.path)  # a full disk does not say where it is
+            raise
         for listener in self.listeners:
             listener.heard(entry)
 
@@ -67,7 +71,7 @@ def read_metrics(folder: Path) -> Iterator[dict[str, Any]]:
     for number, line in enumerate(path.read_bytes().splitlines(), start=1):
         try:
             entry = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise MissingInput(
                 f"{path}:{number}: is damaged ({error}); remove the file, only its figures are lost"
             ) from error

@@ -111,7 +111,11 @@ def tokenize(
     _show_corpus(answer)
     if made.advice:
         typer.secho(f"advice: {made.advice}", fg="yellow", err=True)
-    typer.secho("Next: scamo train-ar", err=True)
+    if made.corpus.codes_per_step == 1:
+        typer.secho("Next: scamo train-ar", err=True)
+    else:
+        several = f"{made.corpus.codes_per_step} codes for each step, scamo train-ar takes one"
+        typer.secho(f"Next: scamo export-corpus --format hf --out DIR ({several})", err=True)
 
 
 def train_tokenizer(

@@ -15,6 +15,7 @@ from motionunion.errors import MissingInput, MotionUnionError, UsageError
 from motionunion.progress import SILENT, Progress
 from motionunion.representations.registry import get
 from scamo.checkpoint import write_whole
+from scamo.reading import refuse_several
 from scamo.sampling import SamplingOptions
 from scamo.trained import TrainedTransformer, newest_model
 from tokenizer.checkpoint import Tokenizer
@@ -38,7 +39,7 @@ def load_tokenizer_of(trained: TrainedTransformer) -> Tokenizer:
     """The tokenizer that a model's codes belong to.
 
     Raises:
-        MissingInput: If its folder is not beside the model's.
+        MissingInput: If its folder is not beside the model's, or it has several codes for a step.
         MotionUnionError: If the folder holds another tokenizer now: its codes would mean other motions.
     """
     named = trained.header["tokenizer"]
@@ -51,6 +52,7 @@ def load_tokenizer_of(trained: TrainedTransformer) -> Tokenizer:
             f"{folder} is not the tokenizer that {trained.folder} was trained with (hash {tokenizer.hash[:12]}, not "
             f"{named['hash'][:12]}); bring that one back, or train again with `scamo train-ar`"
         )
+    refuse_several(folder, tokenizer.codes_per_step)
     return tokenizer
 
 

@@ -82,7 +82,7 @@ def train_ar(
         seed: Of weights, batches and dropout.
 
     Raises:
-        MissingInput: If there is no corpus, or none of its training windows has a caption.
+        MissingInput: If there is no corpus, it has several codes for a step, or none of its training windows has a caption.
     """
     team = join_team(torch.device(choose_device(device)))
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -32,6 +33,24 @@ class Material:
     """Training windows that have no caption, and are not used."""
 
 
+def refuse_several(where: Path, codes_per_step: int) -> None:
+    """Refuse several codes a step: the transformer predicts one, of one codebook, and takes their number for the motion's length.
+
+    Args:
+        where: Folder of the corpus or tokenizer, for the message.
+        codes_per_step: Q of it.
+
+    Raises:
+        MissingInput: If Q is above one.
+    """
+    if codes_per_step > 1:
+        raise MissingInput(
+            f"{where}: {codes_per_step} codes for each step (a quantiser in layers or groups), and this transformer predicts one. "
+            "Take a quantiser of one code a step, `scamo tokenize --quantizer fsq` and then `scamo train-ar`, or train another "
+            "model on what `scamo export-corpus --format bin` writes, which gives every layer ids of its own"
+        )
+
+
 def read_windows(corpus: Corpus, split: str) -> Windows:
     """All windows of a split, in the corpus's order; captions are texts alone."""
     lists, captions, groups = [], [], []
@@ -49,8 +68,9 @@ def read_material(corpus: Corpus, seed: int) -> Material:
     """Training and validation windows of a corpus, and the unigram of what is trained on.
 
     Raises:
-        MissingInput: If no training window has a caption.
+        MissingInput: If there are several codes for a step, or no training window has a caption.
     """
+    refuse_several(corpus.path, corpus.codes_per_step)
     everything = read_windows(corpus, "train")
     train = everything.captioned()
     if not len(train):

@@ -55,6 +55,7 @@ class TrainedTokenizer:
             "codebook": self.tokenizer.codebook,
             "codebook_size": self.tokenizer.codebook_size,
             "levels": list(self.tokenizer.levels),
+            "codes_per_step": self.tokenizer.codes_per_step,
             "quantizer": quantizer_plain(self.tokenizer.model.config.quantizer),
             "representation": self.tokenizer.representation,
             "preset": self.tokenizer.provenance.get("preset"),

@@ -19,6 +19,7 @@ from scamo.checkpoint import MODEL_FILE, MODELS
 from scamo.evaluation import official, protocol, standin
 from scamo.evaluation.evaluator import Evaluator
 from scamo.evaluation.protocol import TEMPLATE_BODY, ItemSet
+from scamo.reading import refuse_several
 from scamo.trained import TrainedTransformer, newest_model
 from tokenizer.checkpoint import Tokenizer
 from tokenizer.corpus import Corpus, open_corpus
@@ -72,7 +73,7 @@ def gather(
     """Open a model (the newest of `runs` if not given), the corpus and tokenizer that it was trained on, and the store.
 
     Raises:
-        MissingInput: If one of them is not there, or they do not belong together.
+        MissingInput: If one of them is not there, they do not belong together, or there are several codes for a step.
     """
     from motionunion import open_store  # the store reads its index with what a bare training machine lacks
 
@@ -85,6 +86,7 @@ def gather(
     corpus = open_corpus(runs / CORPORA / trained.header["corpus"]["name"])
     if corpus.fingerprint != trained.header["corpus"]["fingerprint"]:
         raise MissingInput(f"{corpus.path} is no longer the corpus that {folder} was trained on; run `scamo train-ar`")
+    refuse_several(corpus.path, corpus.codes_per_step)
     tokenizer = Tokenizer.load(runs / TOKENIZERS / trained.header["tokenizer"]["name"], device)
     if tokenizer.hash != trained.header["tokenizer"]["hash"]:
         raise MissingInput(f"the tokenizer in {runs} is no longer the one of {folder}; run `scamo tokenize` again")

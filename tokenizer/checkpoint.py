@@ -89,10 +89,7 @@ class Tokenizer:
     @property
     def hash(self) -> str:
         """SHA-256 over all that decides a code: weights, statistics, configuration and representation."""
-        digest = hashlib.sha256(canonical_json(self._identity()))
-        for name, tensor in sorted(self._tensors().items()):
-            update_with_array(digest, name, tensor.cpu().numpy())
-        return digest.hexdigest()
+        return self._digest(canonical_json(self._identity()))
 
     def to(self, device: str) -> Tokenizer:
         """Move the network to a device; returns the tokenizer itself."""
@@ -180,7 +177,7 @@ class Tokenizer:
 
     def save(self, folder: Path) -> Path:
         """Write `tokenizer.safetensors` whole or not at all; the same tokenizer always gives the same bytes."""
-        about = {**self._identity(), "provenance": self.provenance}
+        about = {**self._identity(), "numbers": self._numbers(), "provenance": self.provenance}
         tensors = {name: tensor.cpu().contiguous() for name, tensor in self._tensors().items()}
         # One metadata entry: safetensors writes several in an order that changes from run to run.
         data = save(tensors, metadata={"tokenizer": canonical_json(about).decode()})
@@ -208,7 +205,7 @@ class Tokenizer:
             mean, std = tensors.pop("statistics.mean").numpy(), tensors.pop("statistics.std").numpy()
             model = FSQVAE(read_config(ModelConfig, about["model"], f"{path} model"))
             model.load_state_dict(tensors, strict=True)
-            return Tokenizer(
+            tokenizer = Tokenizer(
                 model,
                 mean_D=mean,
                 std_D=std,
@@ -216,9 +213,23 @@ class Tokenizer:
                 parameter_hash=about["parameter_hash"],
                 codebook=about["codebook"],
                 provenance=about["provenance"],
-            ).to(device)
+            )
+            # A flipped bit of a weight is a weight like any other. Files of earlier versions say nothing of theirs.
+            if "numbers" in about and about["numbers"] != tokenizer._numbers():
+                raise ValueError("its numbers are not those that were written: the file is damaged")
+            return tokenizer.to(device)
         except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError, ConfigError) as error:
             raise MissingInput(f"{path} is not a tokenizer that can be read ({error}); train it again") from error
+
+    def _numbers(self) -> str:
+        """SHA-256 over weights and statistics alone, for the file to be told from a damaged one."""
+        return self._digest(b"")
+
+    def _digest(self, head: bytes) -> str:
+        digest = hashlib.sha256(head)
+        for name, tensor in sorted(self._tensors().items()):
+            update_with_array(digest, name, tensor.cpu().numpy())
+        return digest.hexdigest()
 
     def _identity(self) -> dict[str, Any]:
         return {
@@ -247,7 +258,9 @@ def describe(folder: Path) -> dict[str, Any]:
     path = Path(folder) / FILE
     try:
         with safe_open(path, framework="pt") as file:
-            about = json.loads((file.metadata() or {})["tokenizer"])
-    except (SafetensorError, OSError, KeyError, ValueError) as error:
+            about = dict(json.loads((file.metadata() or {})["tokenizer"]))
+        if absent := sorted({"representation", "parameter_hash", "codebook", "model", "provenance"} - set(about)):
+            raise ValueError(f"it does not say its {', '.join(absent)}")
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
         raise MissingInput(f"{path} is not a tokenizer that can be read ({error}); move its folder away") from error
-    return dict(about)
+    return about

@@ -85,6 +85,22 @@ def test_saving_and_loading_keeps_everything_and_the_same_bytes(tmp_path: Path) 
     assert describe(tmp_path / "one")["representation"] == "hml263@20/compat"
 
 
+def test_a_flipped_bit_of_a_weight_is_found(tmp_path: Path) -> None:
+    path = make_tokenizer().save(tmp_path)
+    data = bytearray(path.read_bytes())
+    data[-100] ^= 0x10
+    path.write_bytes(data)
+    with pytest.raises(MissingInput, match="the file is damaged"):
+        Tokenizer.load(tmp_path)
+
+
+@pytest.mark.parametrize("about", ["[]", "{}", "7", "null"])
+def test_a_file_that_does_not_say_what_it_is_is_named(tmp_path: Path, about: str) -> None:
+    save_file({"x": torch.zeros(1)}, tmp_path / FILE, metadata={"tokenizer": about})
+    with pytest.raises(MissingInput, match="move its folder away"):
+        describe(tmp_path)
+
+
 def test_the_hash_follows_weights_statistics_and_representation_but_not_provenance() -> None:
     tokenizer = make_tokenizer()
     before = tokenizer.hash

@@ -27,7 +27,7 @@ from tokenizer.crops import GUARD, TRAINING, TrainingData
 from tokenizer.loss import reconstruction_loss, saturation
 from tokenizer.metrics import Scores, evaluate_windows
 from tokenizer.model import FSQVAE
-from tokenizer.runs import write_plan
+from tokenizer.runs import plan_hash, write_plan
 from tokenizer.team import Team
 from tokenizer.training_log import Listener, TrainingLog
 from tokenizer.training_state import STATE, Best, TrainingState, fresh_state, load_state, save_state
@@ -122,7 +122,7 @@ class Trainer:
         return tokenizer
 
     def _begin(self) -> TrainingState:
-        found = load_state(self.folder, self.preset, self.seed, self.team)
+        found = load_state(self.folder, self.preset, self.seed, self.team, plan_hash(self.plan))
         self.team.wait()  # nobody writes a state before all have read
         if found is None:
             if self.first:
@@ -272,7 +272,7 @@ class Trainer:
 
     def _save(self, state: TrainingState) -> None:
         if self.first:
-            save_state(self.folder, state, self.attempts, self.log.length)
+            save_state(self.folder, state, self.attempts, self.log.length, plan_hash(self.plan))
 
 
 def _in_short(usages: list[CodeUsage]) -> dict[str, Any]:

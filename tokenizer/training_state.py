@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any, cast
-from zipfile import BadZipFile
+from zipfile import BadZipFile, ZipFile
 
 import torch
 from torch import Tensor
@@ -29,7 +29,7 @@ from tokenizer.quantizers import Quantized
 from tokenizer.team import Team
 
 STATE = "state.pt"
-FORMAT = 2
+FORMAT = 3
 """Of `state.pt`: raised whenever an older one would be misread."""
 DAMAGE = (OSError, RuntimeError, KeyError, TypeError, ValueError, AttributeError, EOFError, UnpicklingError, BadZipFile)
 """What reading a damaged file raises, by where it is damaged."""
@@ -106,10 +106,13 @@ def fresh_state(preset: Preset, seed: int, attempt: int, team: Team) -> Training
     return TrainingState(model, cast(Forward, forward), optimizer, average, attempt=attempt)
 
 
-def save_state(folder: Path, state: TrainingState, failed_attempts: list[dict[str, Any]], logged: int) -> None:
-    """Write `state.pt` whole or not at all; `logged` is how long the log of the run is at this step."""
+def save_state(
+    folder: Path, state: TrainingState, failed_attempts: list[dict[str, Any]], logged: int, plan: str
+) -> None:
+    """Write `state.pt` whole or not at all; `logged` is how long the log of the run is at this step, `plan` the plan's hash."""
     content = {
         "format": FORMAT,
+        "plan": plan,
         "model": state.model.state_dict(),
         "optimizer": state.optimizer.state_dict(),
         "average": state.average,
@@ -127,20 +130,26 @@ def save_state(folder: Path, state: TrainingState, failed_attempts: list[dict[st
 
 
 def load_state(
-    folder: Path, preset: Preset, seed: int, team: Team
+    folder: Path, preset: Preset, seed: int, team: Team, plan: str
 ) -> tuple[TrainingState, list[dict[str, Any]], int] | None:
     """What `save_state` wrote, as (state, failed attempts, length of the log); None where nothing is there.
 
     Raises:
-        MissingInput: If the file cannot be read, or is of another version.
+        MissingInput: If the file is damaged, of another version or of another plan.
     """
     path = folder / STATE
     if not path.is_file():
         return None
     try:
+        with ZipFile(path) as archive:
+            # PyTorch writes check sums and does not look at them: a flipped bit would be trained on.
+            if (damaged := archive.testzip()) is not None:
+                raise ValueError(f"{damaged} in it is damaged")
         content = torch.load(path, map_location=team.device, weights_only=True)
         if content["format"] != FORMAT:
             raise ValueError(f"format {content['format']!r} is not {FORMAT}")
+        if content["plan"] != plan:
+            raise ValueError("it belongs to another plan")
         state = fresh_state(preset, seed, content["attempt"], team)
         state.model.load_state_dict(content["model"], strict=True)
         state.optimizer.load_state_dict(content["optimizer"])

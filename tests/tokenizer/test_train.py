@@ -267,6 +267,30 @@ def test_a_state_of_another_version_is_named(data: TrainingData, tmp_path: Path)
         trainer(tmp_path, data, small_preset()).run()
 
 
+@pytest.mark.parametrize("share", [0.02, 0.3, 0.6, 0.9])
+def test_a_flipped_bit_of_a_state_is_found(data: TrainingData, tmp_path: Path, share: float) -> None:
+    state = half_trained(data, tmp_path)
+    content = bytearray(state.read_bytes())
+    content[int(len(content) * share)] ^= 0x10
+    state.write_bytes(content)
+    with pytest.raises(MissingInput, match=r"state\.pt cannot be gone on from"):
+        trainer(tmp_path, data, small_preset()).run()
+
+
+def test_a_state_of_another_plan_is_refused(data: TrainingData, tmp_path: Path) -> None:
+    half_trained(data, tmp_path)
+    other = trainer(tmp_path, data, small_preset())
+    other.plan = {"seed": 1}
+    with pytest.raises(MissingInput, match="it belongs to another plan"):
+        other.run()
+
+
+def half_trained(data: TrainingData, folder: Path) -> Path:
+    with pytest.raises(KilledError):
+        trainer(folder, data, small_preset(), KillAfter(7)).run()
+    return folder / STATE
+
+
 def test_collapse_is_judged_against_what_tokens_and_codebook_allow() -> None:
     assert collapse_reason(25, 1000, 240, 0.1) is None  # 10 % of 240 codes
     assert "under 10% of the 240" in str(collapse_reason(23, 1000, 240, 0.1))

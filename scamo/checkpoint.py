@@ -11,7 +11,9 @@ import json
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
+from zipfile import BadZipFile, ZipFile
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -75,9 +77,23 @@ def save_state(path: Path, state: Mapping[str, Any]) -> None:
 
 
 def load_state(path: Path) -> dict[str, Any] | None:
-    """What `save_state` wrote, on the CPU; None where there is none yet."""
+    """What `save_state` wrote, on the CPU; None where there is none yet.
+
+    Raises:
+        MissingInput: If the file is damaged.
+    """
     if not path.is_file():
         return None
-    state = torch.load(path, map_location="cpu", weights_only=True)
-    assert isinstance(state, dict)
+    try:
+        with ZipFile(path) as archive:
+            # PyTorch writes check sums and does not look at them: a flipped bit would be trained on.
+            if (damaged := archive.testzip()) is not None:
+                raise ValueError(f"{damaged} in it is damaged")
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        if not isinstance(state, dict):
+            raise TypeError("it holds no state")
+    except (OSError, RuntimeError, KeyError, TypeError, ValueError, EOFError, UnpicklingError, BadZipFile) as error:
+        raise MissingInput(
+            f"{path} cannot be gone on from ({error}); remove it, and the same command begins again"
+        ) from error
     return state

@@ -73,3 +73,18 @@ def test_a_write_that_fails_leaves_the_old_file_and_no_litter(tmp_path):
         write_whole(path, fail)
     assert path.read_text() == "old"
     assert [each.name for each in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize("harm", ["empty", "cut", "flipped", "no zip", "no state"])
+def test_a_damaged_state_is_named(tmp_path: Path, harm: str) -> None:
+    path = tmp_path / "state.pt"
+    save_state(path, {"step": 3, "weights": {"one": torch.ones(200)}})
+    data = bytearray(path.read_bytes())
+    if harm == "flipped":
+        data[data.index(bytes(torch.ones(200).numpy().data)) + 9] ^= 1
+    if harm == "no state":
+        torch.save([1, 2], path)
+    else:
+        path.write_bytes({"empty": b"", "cut": data[:-200], "flipped": data, "no zip": b"hello" * 100}[harm])
+    with pytest.raises(MissingInput, match=r"state\.pt cannot be gone on from .*remove it"):
+        load_state(path)

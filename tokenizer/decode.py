@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ import numpy.typing as npt
 import motionunion
 from motionunion.digest import write_atomic
 from motionunion.errors import MissingInput, MotionUnionError, UsageError
+from motionunion.formats.npy import read_npy
 from motionunion.progress import SILENT, Progress
 from motionunion.representations import registry
 from tokenizer.checkpoint import Tokenizer
@@ -83,16 +85,18 @@ def codes_in(path: Path, codes_per_step: int) -> Coded:
     """Codes of a `.npy` file, (N,) or (N, Q).
 
     Raises:
-        MissingInput: If the file cannot be read.
-        UsageError: If it does not hold whole numbers of that shape.
+        SourceFormatError: If the file cannot be read.
+        UsageError: If it does not hold whole numbers of that shape, at least one.
     """
-    try:
-        codes = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise MissingInput(f"{path}: not a readable .npy file ({error})") from error
+    codes = read_npy(path)
     shape = ("N",) if codes_per_step == 1 else ("N", codes_per_step)
-    if not np.issubdtype(codes.dtype, np.integer) or codes.ndim != len(shape) or codes.shape[1:] != shape[1:]:
-        raise UsageError(f"{path}: holds {codes.dtype} of shape {codes.shape}; wanted whole numbers of shape {shape}")
+    if codes.dtype.kind not in "iu" or codes.ndim != len(shape) or codes.shape[1:] != shape[1:] or not len(codes):
+        raise UsageError(
+            f"{path}: holds {codes.dtype} of shape {codes.shape}; wanted whole numbers of shape ({', '.join(map(str, shape))}), "
+            "N at least 1"
+        )
+    if codes.dtype.kind == "u":  # beyond what a signed number holds, 2^63 would be negative
+        codes = codes.clip(max=1 << 30)
     return Coded(name=path.stem, codes=codes.astype(np.int64).clip(-1, 1 << 30).astype(np.int32))
 
 
@@ -105,9 +109,21 @@ def decode_to(
         What was written, one entry for each motion.
 
     Raises:
-        ConfigError: If a code is outside the tokenizer's codebook.
+        UsageError: If two motions have one name, or a code is outside the tokenizer's codebook.
         MotionUnionError: If the folder cannot be written.
     """
+    seen = Counter(motion.name for motion in motions)
+    if twice := [name for name, count in seen.items() if count > 1]:
+        raise UsageError(
+            f"{len(twice)} names are there twice ({twice[0]}, ...), and the files of one motion would take the place of the "
+            "other's: decode them one by one, each into its own --out"
+        )
+    for motion in motions:
+        if motion.codes.min() < 0 or motion.codes.max() >= tokenizer.codebook_size:
+            raise UsageError(
+                f"{motion.name}: has codes from {motion.codes.min():,} to {motion.codes.max():,}, and those of "
+                f"this tokenizer are 0 ... {tokenizer.codebook_size - 1:,}; is it another tokenizer's?"
+            )
     progress.start("decoding", float(len(motions)), "motions")
     try:
         return list(_decoded(motions, tokenizer, Path(folder), gif, progress))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import motionunion
-from motionunion.errors import ConfigError, MissingInput, UsageError
+from motionunion.errors import MissingInput, SourceFormatError, UsageError
 from tokenizer.checkpoint import Tokenizer
 from tokenizer.config import ModelConfig
 from tokenizer.corpus import Corpus
@@ -63,15 +64,38 @@ def test_codes_of_a_file_are_decoded_too(corpus: Corpus, tmp_path: Path) -> None
     [
         (np.zeros((3, 2), np.int32), UsageError),
         (np.zeros(3, np.float32), UsageError),
-        (np.array([0, 240]), ConfigError),
-        (np.array([-1, 0]), ConfigError),
-        (np.array([1 << 32]), ConfigError),
+        (np.zeros(0, np.int32), UsageError),
+        (np.array([0, 240]), UsageError),
+        (np.array([-1, 0]), UsageError),
+        (np.array([1 << 32]), UsageError),
+        (np.array([(1 << 64) - 1], np.uint64), UsageError),
     ],
 )
 def test_a_file_of_other_things_is_refused(corpus: Corpus, tmp_path: Path, array, error) -> None:
     np.save(tmp_path / "mine.npy", array)
-    with pytest.raises(error):
+    with pytest.raises(error, match="mine"):
         decode_items(corpus, [str(tmp_path / "mine.npy")], tmp_path / "out", gif=False)
+
+
+def test_a_file_that_is_no_array_is_refused(corpus: Corpus, tmp_path: Path) -> None:
+    lying = io.BytesIO()
+    np.lib.format.write_array_header_1_0(lying, {"descr": "<i8", "fortran_order": False, "shape": (10**12,)})
+    archive = io.BytesIO()
+    np.savez(archive, codes=np.arange(3))
+    for data in (lying.getvalue(), archive.getvalue(), b"", b"codes"):
+        (tmp_path / "mine.npy").write_bytes(data)
+        with pytest.raises(SourceFormatError, match=r"mine\.npy"):
+            decode_items(corpus, [str(tmp_path / "mine.npy")], tmp_path / "out", gif=False)
+
+
+def test_two_files_of_one_name_do_not_take_each_other_s_place(corpus: Corpus, tmp_path: Path) -> None:
+    files = [tmp_path / "a" / "x.npy", tmp_path / "b" / "x.npy"]
+    for number, file in enumerate(files, start=2):
+        file.parent.mkdir()
+        np.save(file, np.arange(number))
+    with pytest.raises(UsageError, match="one by one"):
+        decode_items(corpus, [str(file) for file in files], tmp_path / "out", gif=False)
+    assert not (tmp_path / "out").exists()
 
 
 def test_what_is_not_there_is_named(corpus: Corpus, tmp_path: Path) -> None:
@@ -79,7 +103,7 @@ def test_what_is_not_there_is_named(corpus: Corpus, tmp_path: Path) -> None:
         decode_items(corpus, ["000000", "999999"], tmp_path / "out")
     with pytest.raises(UsageError, match="'test'; it has train, val"):
         decode_items(corpus, [], tmp_path / "out", split="test")
-    with pytest.raises(MissingInput, match=r"gone\.npy"):
+    with pytest.raises(SourceFormatError, match=r"gone\.npy"):
         decode_items(corpus, ["gone.npy"], tmp_path / "out")
 
 

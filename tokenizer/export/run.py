@@ -95,7 +95,10 @@ def _claim(folder: Path, identity: dict[str, str]) -> None:
             same = False
         if not same:
             raise UsageError(f"{folder} holds another export; name another folder with --out, or remove it")
-    elif folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+    # One that was killed while it claimed the folder leaves the beginning of the marker.
+    elif folder.exists() and not (
+        folder.is_dir() and all(path.name.startswith(TEMPORARY_PREFIX) for path in folder.iterdir())
+    ):
         raise UsageError(f"{folder} is there and holds no export; name a new folder with --out")
     write_atomic(marker, json.dumps({**identity, "unfinished": True}).encode())
 

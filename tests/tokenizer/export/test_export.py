@@ -213,3 +213,12 @@ def test_an_export_that_was_cut_short_is_finished_by_the_same_call(make_corpus, 
     (tmp_path / "out/.tmp-1-half").write_bytes(b"half")
     assert export_corpus(corpus, form, tmp_path / "out").manifest == whole.manifest
     assert not list((tmp_path / "out").rglob(".tmp-*"))
+
+
+def test_an_export_killed_at_its_first_write_is_begun_again(make_corpus, tmp_path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / ".tmp-0123456789abcdef").write_bytes(b"{")
+    exported = export_corpus(make_corpus(), "jsonl", tmp_path / "out")
+    assert sorted(path.name for path in exported.folder.iterdir()) == sorted(
+        [file["file"] for file in exported.manifest["files"]] + ["export.json"]
+    )

@@ -129,6 +129,13 @@ class Corpus:
         """Splits that have windows."""
         return tuple(name for name, split in self.manifest["splits"].items() if split["windows"])
 
+    @property
+    def checksums(self) -> dict[str, str]:
+        """SHA-256 of every file but the manifest itself, by name."""
+        splits = self.manifest["splits"].values()
+        entries = [entry for split in splits for entry in (*split["parts"], split["unigram"]) if entry is not None]
+        return {entry["file"]: entry["sha256"] for entry in entries}
+
     def tables(self, split: str) -> Iterator[pa.Table]:
         """Parts of a split in order, as Arrow tables (`corpus_schema`); none for a split without windows.
 
@@ -168,12 +175,12 @@ class Corpus:
             raise MissingInput(f"{path} is missing from the corpus ({error}); run `scamo tokenize` again") from error
         if sha256_hex(data) != expected:
             raise MissingInput(
-                f"{path} is damaged: its checksum is not the manifest's; remove it and run `scamo tokenize`"
+                f"{path} is damaged: its checksum is not the manifest's; run `scamo tokenize` again, which makes it anew"
             )
         return data
 
 
-def open_corpus(folder: Path) -> Corpus:
+def open_corpus(folder: Path | str) -> Corpus:
     """Open a finished corpus.
 
     Raises:
@@ -189,7 +196,7 @@ def open_corpus(folder: Path) -> Corpus:
             raise ValueError("its checksum does not fit")
         if manifest["format"] not in READABLE:
             raise ValueError(f"format {manifest['format']!r} is none of {', '.join(READABLE)}")
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise MissingInput(f"{path} cannot be read ({error}); remove it and run `scamo tokenize` again") from error
     return Corpus(Path(folder), manifest)
 

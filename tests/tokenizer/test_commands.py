@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
+
+from motionunion.errors import MissingExtra
 
 SPANS = [(96, "train"), (40, "train"), (120, "train"), (64, "val"), (48, "test"), (9, "train")]
 
@@ -72,6 +75,24 @@ def test_an_unknown_codebook_is_wrong_usage(scamo) -> None:
     result = scamo("tokenize", "--codebook", "1000")
     assert result.exception is not None
     assert getattr(result.exception, "exit_code", None) == 2
+
+
+def test_an_engine_that_is_none_or_not_installed_is_said_before_anything_is_trained(
+    scamo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert scamo("tokenize", "--engine", "slurm").exit_code == 2
+    monkeypatch.setitem(sys.modules, "ray", None)
+    result = scamo("tokenize", "--codebook", "256", "--preset", "tiny", "--engine", "ray")
+    assert isinstance(result.exception, MissingExtra)
+    assert not (tmp_path / "runs").exists()
+
+
+def test_tokenize_of_several_codes_a_step_names_what_can_take_them(scamo) -> None:
+    words = ("tokenize", "--codebook", "256", "--preset", "tiny", "--quantizer", "rvq")
+    shown = scamo(*words)
+    assert shown.exit_code == 0, shown.output
+    assert "Next: scamo export-corpus" in shown.stderr
+    assert json.loads(scamo(*words, "--json").stdout)["codes_per_step"] > 1
 
 
 def test_a_negative_seed_is_wrong_usage(scamo) -> None:

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -13,6 +15,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from motionunion.engines.protocol import Done
 from motionunion.errors import MissingInput, UsageError
 from motionunion.features import FeatureSet
 from motionunion.spans import SpanCaption
@@ -22,7 +25,9 @@ from tokenizer.config import ModelConfig
 from tokenizer.corpus import newest_corpus, open_corpus
 from tokenizer.corpus_schema import code_type, schema_of
 from tokenizer.encode import build_corpus
+from tokenizer.encode_parts import Part, Place, write_part_of
 from tokenizer.model import build_model
+from tokenizer.runs import alone_in
 from tokenizer.quantizers.fsq import FSQConfig
 from tokenizer.quantizers.protocol import QuantizerConfig
 from tokenizer.quantizers.rvq import RVQConfig
@@ -172,18 +177,39 @@ def test_several_codes_a_step_lie_side_by_side(features: FeatureSet, tmp_path: P
     assert corpus.manifest["splits"]["train"]["tokens"] == sum(len(one.codes) for one in corpus.windows("train"))
 
 
-@pytest.mark.slow
-def test_two_workers_and_one_write_the_same_bytes(
+class Elsewhere:
+    """Hands work and tasks over as bytes, to a worker that stands in another folder: what a cluster does."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def run(self, work, tasks):
+        with contextlib.chdir(self.folder):
+            for task in tasks:
+                pickle.loads(pickle.dumps(work))(pickle.loads(pickle.dumps(task)))  # noqa: S301 - our own bytes
+                yield Done(task, None)
+
+
+def test_a_worker_that_stands_in_another_folder_writes_the_same_bytes(
     features: FeatureSet, tmp_path: Path, monkeypatch, save_features
 ) -> None:
     monkeypatch.setattr("tokenizer.encode.PART_WINDOWS", 2)
+    monkeypatch.chdir(tmp_path)
+    save_features(features, Path("saved"))
     tokenizer = make_tokenizer(features)
-    save_features(features, tmp_path / "features")
-    loaded = FeatureSet.load(tmp_path / "features")
-    for jobs in (1, 2):
-        tokenizer.save(tmp_path / f"{jobs}" / "tokenizers" / "t")
-        build_corpus(tokenizer, "t", loaded, tmp_path / f"{jobs}", jobs=jobs)
-    assert tree(tmp_path / "1") == tree(tmp_path / "2")
+    tokenizer.save(Path("there/tokenizers/t"))
+    build_corpus(tokenizer, "t", features, Path("here"))
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.setattr("tokenizer.encode_parts._executor", lambda *settings: Elsewhere(tmp_path / "elsewhere"))
+    build_corpus(tokenizer, "t", FeatureSet.load(Path("saved")), Path("there"))
+    assert tree(Path("there/corpora")) == tree(Path("here/corpora"))
+
+
+def test_a_worker_without_the_gpu_that_is_to_encode_says_so(monkeypatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    place = Place(tmp_path, "0" * 64, tmp_path, tmp_path)
+    with pytest.raises(MissingInput, match="sees no GPU, and cuda:1 is to encode: add --device cpu"):
+        write_part_of(place, ("cuda:0", "cuda:1"), Part(3, "train", "train-00003.parquet", [], []))
 
 
 @pytest.mark.slow
@@ -326,3 +352,35 @@ def test_a_store_of_short_spans_only_is_refused(make_features, tmp_path: Path) -
     tokenizer = make_tokenizer(features)
     with pytest.raises(MissingInput, match="nothing to encode"):
         build_corpus(tokenizer, "t", make_features(tmp_path, [(9, "train")]), tmp_path / "runs")
+
+
+@pytest.mark.parametrize("harm", ["gone", "flipped", "cut"])
+@pytest.mark.parametrize("name", ["train-00000.parquet", "unigram-train.npy"])
+def test_what_is_damaged_of_a_finished_corpus_is_made_again(
+    features: FeatureSet, tmp_path: Path, name: str, harm: str
+) -> None:
+    whole = build_corpus(make_tokenizer(features), "t", features, tmp_path / "runs")
+    expected = tree(tmp_path / "runs")
+    data = bytearray((whole.path / name).read_bytes())
+    data[len(data) // 2] ^= 1
+    if harm == "gone":
+        (whole.path / name).unlink()
+    else:
+        (whole.path / name).write_bytes(data if harm == "flipped" else data[:-5])
+    build_corpus(make_tokenizer(features), "t", features, tmp_path / "runs")
+    assert tree(tmp_path / "runs") == expected
+
+
+def test_two_processes_do_not_write_one_corpus_at_once(features: FeatureSet, tmp_path: Path) -> None:
+    corpus = build_corpus(make_tokenizer(features), "t", features, tmp_path / "runs")
+    with alone_in(corpus.path), pytest.raises(MissingInput, match="another process is at work in it"):
+        build_corpus(make_tokenizer(features), "t", features, tmp_path / "runs")
+    assert build_corpus(make_tokenizer(features), "t", features, tmp_path / "runs").fingerprint == corpus.fingerprint
+
+
+@pytest.mark.parametrize("content", [b"[]", b"[" * 100_000, b"7", b""])
+def test_a_manifest_that_is_none_is_named(features: FeatureSet, tmp_path: Path, content: bytes) -> None:
+    corpus = build_corpus(make_tokenizer(features), "t", features, tmp_path / "runs")
+    (corpus.path / "manifest.json").write_bytes(content)
+    with pytest.raises(MissingInput, match="remove it and run"):
+        open_corpus(corpus.path)

@@ -44,8 +44,8 @@ SPLIT_TABLE = f"""
     WITH said AS (
         SELECT "group", official_split AS split FROM live_clips
         UNION ALL
-        SELECT coalesce(live_clips."group", live_segments.uid), live_segments.split
-        FROM live_segments LEFT JOIN live_clips USING (uid)
+        SELECT coalesce(live_clips."group", joint_groups.joint, live_segments.uid), live_segments.split
+        FROM live_segments LEFT JOIN live_clips USING (uid) LEFT JOIN joint_groups ON joint_groups."group" = live_segments.uid
     ), official AS (
         SELECT "group", max(CASE split WHEN 'test' THEN 3 WHEN 'val' THEN 2 WHEN 'train' THEN 1 END) AS rank
         FROM said WHERE split IS NOT NULL GROUP BY "group"
@@ -59,4 +59,5 @@ SPLIT_TABLE = f"""
         ELSE 'test' END AS split
     FROM groups LEFT JOIN official USING ("group")
 """
-"""SQL from `live_clips(uid, "group", official_split)` and `live_segments(uid, split)` to `split_of_group("group", split)`."""
+"""SQL to `split_of_group("group", split)`, from `live_clips(uid, "group", official_split)` and `live_segments(uid, split)`, and
+`joint_groups("group", joint)`: which groups go by the name of another (`motionunion.store.joint_groups`)."""

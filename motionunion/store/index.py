@@ -29,7 +29,7 @@ from motionunion.store.storage import TEMPORARY_IS_OLD_S, Storage
 
 __all__ = ["TABLES", "find_index", "index_in_memory", "open_index", "read_index", "verify_index", "write_index"]
 
-INDEX_VERSION = 3
+INDEX_VERSION = 4
 """Part of the file's name: a newer index layout rebuilds, never misreads."""
 KEPT_INDEXES = 4
 _READ_MEMORY = "256MiB"

@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from motionunion.splits import SPLIT_TABLE
 from motionunion.store.commits import State
+from motionunion.store.joint_groups import join_groups
 from motionunion.store.reading import read_batches
 from motionunion.store.receipt_tables import load_receipts, load_shards
 from motionunion.store.schema import SCHEMA_VERSION
@@ -22,7 +23,7 @@ TABLES: tuple[str, ...] = ("clips", "captions", "segments", "rejects", "receipts
 
 _COLUMNS = {
     "clips": {
-        **dict.fromkeys(("clip_id", "uid", "source", "key", "group", "official_split"), "VARCHAR"),
+        **dict.fromkeys(("clip_id", "uid", "source", "key", "group", "own_group", "official_split"), "VARCHAR"),
         **dict.fromkeys(("fps_num", "fps_den", "frames"), "BIGINT"),
         **dict.fromkeys(("kind", "body", "gender", "shipped"), "VARCHAR"),
         **dict.fromkeys(("valid_start", "valid_end"), "BIGINT"),
@@ -54,6 +55,8 @@ _COLUMNS = {
 _OF_PROVENANCE = {"licence": "licence", "file": "file", "file_sha256": "sha256", "reader": "reader"}
 _ADDED = {"shard", "position"}
 """Columns that shards do not have: which one a row lies in, and where."""
+_MADE_ANEW = {"group": 'coalesce(own_group, "group")', "own_group": "NULL"}
+"""Columns that depend on all of a store (`motionunion.store.joint_groups`): how an earlier index gives them as they were."""
 
 # `places` is sorted by id: to look for one clip in it, DuckDB reads a block or two.
 # One large join at a time, and the wide rows in one only: what is hashed stays in memory until its statement ends.
@@ -65,7 +68,7 @@ _INDEX = """
     DROP TABLE sides;
     DROP TABLE said;
     CREATE TABLE clips AS
-        SELECT clip_id, uid, source, "key", "group", split, official_split, fps_num, fps_den,
+        SELECT clip_id, uid, source, "key", "group", own_group, split, official_split, fps_num, fps_den,
             fps_num / fps_den AS fps, frames, frames * fps_den / fps_num AS seconds, live.kind, body, gender, shipped,
             valid_start, valid_end, flags, labels, licence, file, file_sha256, reader, fk_error_m,
             caption_count, version, content, commit_number, shard, row_group, "row"
@@ -109,6 +112,7 @@ def build_tables(connection: duckdb.DuckDBPyConnection, storage: Storage, state:
     for kind in _COLUMNS:
         _load_live(connection, storage, state, kind, based)
     connection.execute("RESET force_compression")
+    join_groups(connection)
     connection.execute(SPLIT_TABLE)
     connection.execute(_INDEX)
     connection.execute("INSERT INTO about VALUES ('fingerprint', ?)", [_fingerprint(connection)])
@@ -131,7 +135,7 @@ def _load_live(connection: duckdb.DuckDBPyConnection, storage: Storage, state: S
             if kind == "clips"
             else ('DISTINCT ON (source, "key", position)', 'source, "key"')
         )
-        names = ", ".join(f'"{name}"' for name in columns)
+        names = ", ".join(_MADE_ANEW.get(name, f'"{name}"') for name in columns)
         connection.execute(
             f"INSERT INTO live_{kind} SELECT {once} {names} FROM base.{kind} ANTI JOIN gone USING ({at})"
         )
@@ -139,12 +143,18 @@ def _load_live(connection: duckdb.DuckDBPyConnection, storage: Storage, state: S
     else:
         connection.execute(f"CREATE TEMP TABLE fresh AS {wanted}")
     within = _OF_PROVENANCE if kind == "clips" else {}
-    read = [name for name in columns if name not in within and name not in _ADDED] + ["provenance"] * bool(within)
+    of_all = {"own_group", *within, *_ADDED}
+    read = [name for name in columns if name not in of_all] + ["provenance"] * bool(within)
     shards = [
         state.shards[name] for (name,) in connection.execute("SELECT DISTINCT shard FROM fresh ORDER BY ALL").fetchall()
     ]
     values = ", ".join(
-        f"map_extract(provenance, '{within[name]}')[1]" if name in within else f'"{name}"' for name in columns
+        f"map_extract(provenance, '{within[name]}')[1]"
+        if name in within
+        else "NULL"
+        if name == "own_group"
+        else f'"{name}"'
+        for name in columns
     )
     for batch in read_batches(storage, shards, read):
         connection.register("rows_of_shards", batch)

@@ -53,6 +53,7 @@ def test_sql_and_python_agree_for_any_clips_and_segments(clips, segments, data):
     with duckdb.connect() as connection:
         for name, columns in (("live_clips", live_clips), ("live_segments", live_segments)):
             connection.register(name, pa.table({key: pa.array(values, text) for key, values in columns.items()}))
+        connection.execute('CREATE TABLE joint_groups ("group" VARCHAR, joint VARCHAR)')
         connection.execute(SPLIT_TABLE)
         found = dict(connection.execute("SELECT * FROM split_of_group").fetchall())
     expected = {}

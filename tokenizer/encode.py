@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from motionunion.clip import SPLITS
-from motionunion.digest import canonical_json, sha256_hex, update_with_array, write_atomic
+from motionunion.digest import canonical_json, sha256_file, sha256_hex, update_with_array, write_atomic
 from motionunion.errors import MissingInput
 from motionunion.features import FeatureSet
 from motionunion.progress import SILENT, Progress
@@ -31,7 +31,7 @@ from tokenizer.crops import spread
 from tokenizer.encode_parts import Part, encode_parts
 from tokenizer.metrics import evaluate_windows
 from tokenizer.quantizers import quantizer_plain
-from tokenizer.runs import CORPORA, TOKENIZERS, open_run, remove_leftovers
+from tokenizer.runs import CORPORA, TOKENIZERS, alone_in, open_run, remove_leftovers
 from tokenizer.usage import code_usage
 
 PART_WINDOWS = 512
@@ -58,7 +58,8 @@ def build_corpus(
     engine: str | None = None,
     jobs: int | None = 1,
 ) -> Corpus:
-    """Encode every window of a feature set; the corpus is in `runs/corpora/`, and is only opened where it is finished.
+    """Encode every window of a feature set; the corpus is in `runs/corpora/`. A finished one is verified, and only what is missing
+    or damaged in it is made again.
 
     Args:
         tokenizer: Of the same representation as `features`.
@@ -73,7 +74,8 @@ def build_corpus(
 
     Raises:
         UsageError: No such engine, or no job.
-        MissingInput: If tokenizer and features are of different representations, or no span is long enough.
+        MissingInput: If tokenizer and features are of different representations, no span is long enough, or another process is
+            at work on this corpus.
     """
     if tokenizer.representation != features.representation:
         raise MissingInput(
@@ -104,19 +106,39 @@ def build_corpus(
         "part_windows": PART_WINDOWS,
     }
     folder = open_run(runs / CORPORA, tokenizer_name.replace("/", "-"), plan)
-    if not (folder / MANIFEST).is_file():
-        encode_parts(
-            parts, tokenizer, tokenizer_folder or runs / TOKENIZERS / tokenizer_name, features, folder,
-            engine=engine, jobs=jobs, progress=progress,
-        )  # fmt: skip
-        manifest = _manifest(tokenizer, features, pieces, parts, plan, folder)
-        manifest["sha256"] = sha256_hex(canonical_json(manifest))
-        write_atomic(folder / MANIFEST, json.dumps(manifest, indent=2, sort_keys=True).encode() + b"\n")
-    else:
-        # Asked for again: from now on it is the newest.
-        (folder / MANIFEST).touch()
-    remove_leftovers(folder)
+    with alone_in(folder):
+        _set_aside_damage(folder, [part.file for part in parts], progress)
+        if not (folder / MANIFEST).is_file():
+            encode_parts(
+                parts, tokenizer, tokenizer_folder or runs / TOKENIZERS / tokenizer_name, features, folder,
+                engine=engine, jobs=jobs, progress=progress,
+            )  # fmt: skip
+            manifest = _manifest(tokenizer, features, pieces, parts, plan, folder)
+            manifest["sha256"] = sha256_hex(canonical_json(manifest))
+            write_atomic(folder / MANIFEST, json.dumps(manifest, indent=2, sort_keys=True).encode() + b"\n")
+        else:
+            # Asked for again: from now on it is the newest.
+            (folder / MANIFEST).touch()
+        remove_leftovers(folder)
     return open_corpus(folder)
+
+
+def _set_aside_damage(folder: Path, files: Sequence[str], progress: Progress) -> None:
+    """Remove what is damaged of a finished corpus, and its manifest, so that what is not there is made again."""
+    if not (folder / MANIFEST).is_file():
+        return
+    sums = open_corpus(folder).checksums
+    bad = [
+        name
+        for name in sorted({*files, *sums})
+        if not (folder / name).is_file() or sha256_file(folder / name) != sums.get(name)
+    ]
+    for name in bad:
+        progress.note(f"{folder / name} is missing or damaged, and is made again")
+    for name in set(bad).intersection(files):  # the manifest's word alone removes nothing; unigrams are written anyway
+        (folder / name).unlink(missing_ok=True)
+    if bad:
+        (folder / MANIFEST).unlink()
 
 
 def _parts(windows: Sequence[Window], features: FeatureSet, licences: Mapping[str, str | None]) -> list[Part]:

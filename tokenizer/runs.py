@@ -6,8 +6,11 @@ RUNS/corpora/<name>/       plan.json, <split>-<number>.parquet, unigram-<split>.
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import json
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +62,37 @@ def read_plan(folder: Path) -> dict[str, Any]:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise MissingInput(f"{folder / PLAN} cannot be read ({error}); move the folder away and run again") from error
     return dict(content)
+
+
+@contextlib.contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Keep a run's folder to this process until the block ends: two that wrote there would cut each other's log, and take away
+    each other's unfinished files. The system drops the lock with the process, however that ends; nothing of it stays in the folder.
+
+    Raises:
+        MissingInput: If another process is at work there.
+    """
+    if os.name == "nt":  # pragma: no cover - a folder cannot be locked there
+        yield
+        return
+    import fcntl
+
+    folder.mkdir(parents=True, exist_ok=True)
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise MissingInput(
+                f"{folder}: another process is at work in it; wait until it has ended, or end it, and run the same command again"
+            ) from error
+        except OSError as error:
+            # Some network file systems lock nothing: who shares runs over one has to start each command once.
+            if error.errno not in (errno.EBADF, errno.ENOLCK, errno.ENOTSUP, errno.EINVAL):
+                raise
+        yield
+    finally:
+        os.close(handle)
 
 
 def remove_leftovers(folder: Path) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ from tokenizer.crops import GUARD, TRAINING, TrainingData
 from tokenizer.loss import reconstruction_loss, saturation
 from tokenizer.metrics import Scores, evaluate_windows
 from tokenizer.model import FSQVAE
-from tokenizer.runs import plan_hash, write_plan
+from tokenizer.runs import alone_in, plan_hash, write_plan
 from tokenizer.team import Team
 from tokenizer.training_log import Listener, TrainingLog
 from tokenizer.training_state import STATE, Best, TrainingState, fresh_state, load_state, save_state
@@ -91,8 +92,12 @@ class Trainer:
 
         Raises:
             CollapseError: If the codes collapsed, or the loss was lost, in every attempt.
+            MissingInput: If another process is at work in the folder, or the state in it is damaged.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
+        with alone_in(self.folder) if self.first else nullcontext():
+            return self._run()
+
+    def _run(self) -> Tokenizer:
         state = self._begin()
         if len(self.attempts) > self.config.restarts:
             raise CollapseError(f"{self.folder}: {self.attempts[-1]['reason']}; {self._advice()}")

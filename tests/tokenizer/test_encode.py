@@ -27,10 +27,10 @@ from tokenizer.corpus_schema import code_type, schema_of
 from tokenizer.encode import build_corpus
 from tokenizer.encode_parts import Part, Place, write_part_of
 from tokenizer.model import build_model
-from tokenizer.runs import alone_in
 from tokenizer.quantizers.fsq import FSQConfig
 from tokenizer.quantizers.protocol import QuantizerConfig
 from tokenizer.quantizers.rvq import RVQConfig
+from tokenizer.runs import alone_in
 
 SPANS = [(120, "train"), (40, "train"), (230, "train"), (64, "val"), (8, "train"), (52, "test"), (196, "train")]
 

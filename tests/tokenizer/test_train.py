@@ -19,7 +19,7 @@ from tokenizer.loss import SATURATED
 from tokenizer.metrics import evaluate_windows
 from tokenizer.model import build_model
 from tokenizer.quantizers.build import CONFIGS
-from tokenizer.runs import read_plan, write_plan
+from tokenizer.runs import alone_in, read_plan, write_plan
 from tokenizer.train import BEST, Trainer
 from tokenizer.training_log import METRICS, read_metrics
 from tokenizer.training_state import STATE
@@ -283,6 +283,12 @@ def test_a_state_of_another_plan_is_refused(data: TrainingData, tmp_path: Path) 
     other.plan = {"seed": 1}
     with pytest.raises(MissingInput, match="it belongs to another plan"):
         other.run()
+
+
+def test_two_processes_do_not_train_in_one_folder_at_once(data: TrainingData, tmp_path: Path) -> None:
+    with alone_in(tmp_path / "run"), pytest.raises(MissingInput, match="another process is at work in it"):
+        trainer(tmp_path / "run", data, small_preset()).run()
+    assert not list((tmp_path / "run").iterdir())
 
 
 def half_trained(data: TrainingData, folder: Path) -> Path:

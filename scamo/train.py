@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from scamo.config import TrainConfig
 from scamo.data import Schedule, Windows
 from scamo.objective import Objective
 from scamo.unigram import Unigram
+from tokenizer.runs import alone_in
 from tokenizer.team import ALONE, Team
 
 METRICS_FILE = "metrics.jsonl"
@@ -104,8 +106,13 @@ class Training:
         """Train to the last step, or until `stop_after` (then None: call again to go on).
 
         Raises:
-            MotionUnionError: If the loss is no longer a finite number, or the folder belongs to another plan.
+            MotionUnionError: If the loss is no longer a finite number, or the folder belongs to another plan or is worked in by another
+                process, which would take away the best weights of this one.
         """
+        with alone_in(self.folder) if self.team.rank == 0 else nullcontext():
+            return self._run(progress, stop_after)
+
+    def _run(self, progress: Progress, stop_after: int | None) -> Trained | None:
         self._resume(progress)
         last = min(self.config.steps, stop_after or self.config.steps)
         progress.start("training the transformer", self.config.steps, "steps")

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from motionunion.errors import ConfigError, MotionUnionError
+from motionunion.errors import ConfigError, MissingInput, MotionUnionError
 from scamo.config import ModelConfig, TrainConfig
 from scamo.data import Windows
 from scamo.model import new_model
@@ -18,6 +18,7 @@ from scamo.text import WordEncoder
 from scamo.train import Training, learning_rate, optimiser
 from scamo.unigram import Unigram
 from scamo.vocabulary import Vocabulary
+from tokenizer.runs import alone_in
 from tokenizer.team import Team
 
 CONFIG = TrainConfig(
@@ -206,3 +207,9 @@ def test_the_first_process_decides_which_step_is_best(tmp_path, windows):
     run.run(stop_after=6)
     assert [row["ce"] for row in run.metrics] == [5.0, 5.0]
     assert (run.best_ce, run.best_step) == (5.0, 3)
+
+
+def test_two_processes_do_not_train_in_one_folder_at_once(tmp_path, windows):
+    with alone_in(tmp_path / "run"), pytest.raises(MissingInput, match="another process is at work in it"):
+        training(tmp_path / "run", windows).run()
+    assert not list((tmp_path / "run").iterdir())

@@ -27,7 +27,7 @@ from tokenizer.collapse import CollapseError
 from tokenizer.crops import TrainingData, training_data
 from tokenizer.evaluation.evaluate import GroupScores, evaluate_groups
 from tokenizer.evaluation.scores import Scores
-from tokenizer.runs import PLAN, open_run, remove_leftovers, write_plan
+from tokenizer.runs import PLAN, alone_in, open_run, remove_leftovers, write_plan
 from tokenizer.sweep.grid import Cell
 from tokenizer.train import Trainer
 from tokenizer.training_state import STATE
@@ -167,17 +167,18 @@ def run_sweep(
     # Threads round otherwise, but a sweep that was begun is not begun again for them.
     folder = open_run(runs / SWEEPS, "tokenizer", {key: value for key, value in plan.items() if key != "threads"})
     progress.note(f"{len(cells)} tokenizers of {recipe['steps']:,} steps each, width {recipe['width']}, into {folder}")
-    results = []
-    for number, cell in enumerate(cells, start=1):
-        place = folder / CELLS / cell.name
-        if not (place / SCORES).is_file():
-            progress.note(f"{number} of {len(cells)}: {cell.name}, {cell.preset.model.quantizer.in_words()}")
-            result = _run_cell(place, cell, features, data, windows, recipe, seed, device, progress)
-            write_atomic(place / SCORES, json.dumps(result.as_plain(), indent=2).encode() + b"\n")
-            remove_leftovers(place)
-        results.append(read_cell(place))
-    sweep = Sweep(folder=folder, recipe=recipe, cells=tuple(results))
-    write_atomic(folder / RESULT, json.dumps(sweep.as_plain(), indent=2).encode() + b"\n")
+    with alone_in(folder):
+        results = []
+        for number, cell in enumerate(cells, start=1):
+            place = folder / CELLS / cell.name
+            if not (place / SCORES).is_file():
+                progress.note(f"{number} of {len(cells)}: {cell.name}, {cell.preset.model.quantizer.in_words()}")
+                result = _run_cell(place, cell, features, data, windows, recipe, seed, device, progress)
+                write_atomic(place / SCORES, json.dumps(result.as_plain(), indent=2).encode() + b"\n")
+                remove_leftovers(place)
+            results.append(read_cell(place))
+        sweep = Sweep(folder=folder, recipe=recipe, cells=tuple(results))
+        write_atomic(folder / RESULT, json.dumps(sweep.as_plain(), indent=2).encode() + b"\n")
     return sweep
 
 

@@ -10,7 +10,7 @@ from motionunion.errors import MissingInput
 from tokenizer.checkpoint import FILE, Tokenizer
 from tokenizer.collapse import CollapseError
 from tokenizer.evaluation.evaluate import ALL, evaluate_groups
-from tokenizer.runs import TOKENIZERS
+from tokenizer.runs import TOKENIZERS, alone_in
 from tokenizer.sweep import run
 from tokenizer.sweep.run import CELLS, RESULT, SCORES, Sweep, measured_windows, run_sweep
 
@@ -123,3 +123,9 @@ def test_the_result_is_plain_json(features, make_cells, tmp_path: Path) -> None:
     plain = json.loads((sweep.folder / RESULT).read_text(), parse_constant=lambda name: pytest.fail(name))
     assert plain["cells"][0]["codebook_size"] == 240
     assert math.isclose(plain["cells"][0]["groups"][0]["exp_entropy"], sweep.cells[0].groups[0].scores.exp_entropy)
+
+
+def test_two_processes_do_not_run_one_sweep_at_once(features, make_cells, tmp_path: Path) -> None:
+    sweep = run_sweep(features, tmp_path, make_cells([256], ["fsq"]))
+    with alone_in(sweep.folder), pytest.raises(MissingInput, match="another process is at work in it"):
+        run_sweep(features, tmp_path, make_cells([256], ["fsq"]))

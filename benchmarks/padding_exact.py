@@ -20,8 +20,8 @@ import torch
 from benchmarks import machine
 from tokenizer import encoding_batches
 from tokenizer.checkpoint import Tokenizer
-from tokenizer.config import ModelConfig
 from tokenizer.model import build_model
+from tokenizer.model_config import ModelConfig
 from tokenizer.quantizers import levels_of
 from tokenizer.quantizers.fsq import FSQ
 

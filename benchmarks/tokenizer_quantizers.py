@@ -23,8 +23,8 @@ from motionunion import open_store
 from motionunion.features import build_features
 from tokenizer.checkpoint import FILE
 from tokenizer.collapse import CollapseError
-from tokenizer.config import preset_named
 from tokenizer.crops import TrainingData, training_data
+from tokenizer.presets import preset_named
 from tokenizer.quantizers.build import CONFIGS
 from tokenizer.train import BEST, Trainer
 from tokenizer.training_log import METRICS, read_metrics

@@ -21,8 +21,8 @@ import torch
 
 from benchmarks import machine
 from motionunion.digest import write_atomic
-from tokenizer.config import with_changes
 from tokenizer.evaluation.table import Table, markdown
+from tokenizer.presets import with_changes
 from tokenizer.runs import read_plan
 from tokenizer.sweep.command import sweep_tables, sweep_tokenizers
 from tokenizer.sweep.figure import draw_sweep

@@ -22,9 +22,9 @@ from benchmarks import machine
 from motionunion.features import FeatureSet
 from motionunion.spans import Span
 from tokenizer.checkpoint import Tokenizer
-from tokenizer.config import preset_named
 from tokenizer.crops import training_data
 from tokenizer.model import build_model
+from tokenizer.presets import preset_named
 from tokenizer.train import Trainer
 
 

@@ -19,8 +19,8 @@ from benchmarks import machine
 from motionunion import open_store
 from motionunion.features import build_features
 from tokenizer.collapse import CollapseError
-from tokenizer.config import preset_named
 from tokenizer.crops import TrainingData, training_data
+from tokenizer.presets import preset_named
 from tokenizer.train import Trainer
 from tokenizer.training_log import read_metrics
 

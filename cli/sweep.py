@@ -60,7 +60,7 @@ def sweep_tokenizer(
     it uses and how evenly. A table and a figure like the paper's Fig. 6, with the paper's own lines, go to RUNS/sweeps.
     Killed and run again, it goes on where it was.
     """
-    from tokenizer.config import with_changes
+    from tokenizer.presets import with_changes
     from tokenizer.sweep.command import sweep_tables, sweep_tokenizers
 
     with TerminalProgress() as progress:

@@ -165,8 +165,8 @@ def train_tokenizer(
 
     Several GPUs: `torchrun --nproc-per-node 8 --no-python scamo train-tokenizer`.
     """
-    from tokenizer.config import with_changes
     from tokenizer.plan import train_tokenizer as train  # torch loads here, not for --help
+    from tokenizer.presets import with_changes
 
     with TerminalProgress() as progress:
         trained = train(

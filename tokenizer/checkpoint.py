@@ -23,9 +23,10 @@ from torch import Tensor
 
 from motionunion.digest import canonical_json, update_with_array, write_atomic
 from motionunion.errors import ConfigError, MissingInput
-from tokenizer.config import ModelConfig, as_plain, read_config
+from tokenizer.config import as_plain, read_config
 from tokenizer.encoding_batches import batches_of, pieces_of
 from tokenizer.model import FSQVAE
+from tokenizer.model_config import ModelConfig
 from tokenizer.padded_encoding import ends_kept
 from tokenizer.precision import exact_float32
 from tokenizer.receptive_field import field_of

@@ -10,7 +10,8 @@ from motionunion.errors import UsageError
 from motionunion.features import FeatureSet
 from motionunion.representations import registry
 from tokenizer.checkpoint import FILE, Tokenizer, describe
-from tokenizer.config import ModelConfig, read_config
+from tokenizer.config import read_config
+from tokenizer.model_config import ModelConfig
 from tokenizer.quantizers import QuantizerConfig, quantizer_named
 from tokenizer.runs import TOKENIZERS, folders_with
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from tokenizer.config import ModelConfig
 from tokenizer.layers import ResidualStack, convolution
+from tokenizer.model_config import ModelConfig
 from tokenizer.patcher import Patcher, Unpatcher
 from tokenizer.quantizers import Quantized, build_quantizer
 

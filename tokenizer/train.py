@@ -22,12 +22,12 @@ from motionunion.errors import ConfigError
 from motionunion.progress import SILENT, Progress
 from tokenizer.checkpoint import Tokenizer
 from tokenizer.collapse import CollapseError, advice, first_collapse
-from tokenizer.config import Preset
 from tokenizer.crop_batches import CropBatches
 from tokenizer.crops import GUARD, TRAINING, TrainingData
 from tokenizer.loss import reconstruction_loss, saturation
 from tokenizer.metrics import Scores, evaluate_windows
 from tokenizer.model import FSQVAE
+from tokenizer.presets import Preset
 from tokenizer.runs import alone_in, plan_hash, write_plan
 from tokenizer.team import Team
 from tokenizer.training_log import Listener, TrainingLog

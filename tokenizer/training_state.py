@@ -22,9 +22,9 @@ from torch.nn.parallel import DistributedDataParallel
 
 from motionunion.digest import write_atomic
 from motionunion.errors import MissingInput
-from tokenizer.config import Preset
 from tokenizer.divergence import LossWatch
 from tokenizer.model import FSQVAE, build_model
+from tokenizer.presets import Preset
 from tokenizer.quantizers import Quantized
 from tokenizer.team import Team
 

@@ -13,8 +13,8 @@ from typer.testing import CliRunner
 
 from cli.import_weights import import_weights
 from cli.show import run_command
-from tokenizer.config import ModelConfig
 from tokenizer.model import build_model
+from tokenizer.model_config import ModelConfig
 
 
 @pytest.fixture

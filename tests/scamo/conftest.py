@@ -16,10 +16,10 @@ from torch import Tensor
 from motionunion.digest import canonical_json, sha256_hex
 from scamo.data import Windows
 from tokenizer.checkpoint import Tokenizer
-from tokenizer.config import ModelConfig
 from tokenizer.corpus import FORMAT
 from tokenizer.corpus_schema import schema_of
 from tokenizer.model import build_model
+from tokenizer.model_config import ModelConfig
 
 Golden = tuple[dict[str, Tensor], dict[str, Tensor], dict[str, Tensor]]
 VERBS = {"walks": 0, "runs": 1, "jumps": 2, "kicks": 3}

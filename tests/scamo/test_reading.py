@@ -17,9 +17,9 @@ from scamo.generation import load_tokenizer_of
 from scamo.plan import train_ar
 from scamo.reading import read_material
 from tokenizer.checkpoint import Tokenizer
-from tokenizer.config import ModelConfig
 from tokenizer.corpus import open_corpus
 from tokenizer.model import build_model
+from tokenizer.model_config import ModelConfig
 from tokenizer.quantizers.rvq import RVQConfig
 
 

@@ -14,8 +14,8 @@ from torch import Tensor
 from motionunion.feature_files import write_features
 from motionunion.features import FeatureSet
 from motionunion.spans import Span, SpanCaption
-from tokenizer import plan
-from tokenizer.config import Preset, preset_named
+from tokenizer import plan, training_run
+from tokenizer.presets import Preset, preset_named
 
 Golden = tuple[dict[str, Tensor], dict[str, Tensor], dict[str, Tensor]]
 
@@ -96,7 +96,7 @@ def use_features(monkeypatch):
 
         monkeypatch.setattr(plan, "_features", lambda store, jobs, progress, representation: features)
         monkeypatch.setattr(plan, "_licences", lambda store, features: {})
-        monkeypatch.setattr(plan, "preset_named", short)
+        monkeypatch.setattr(training_run, "preset_named", short)
         return features
 
     return use

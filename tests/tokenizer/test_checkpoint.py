@@ -11,8 +11,8 @@ from safetensors.torch import save_file
 
 from motionunion.errors import ConfigError, MissingInput
 from tokenizer.checkpoint import FILE, Tokenizer, describe
-from tokenizer.config import ModelConfig
 from tokenizer.model import build_model
+from tokenizer.model_config import ModelConfig
 
 CONFIG = ModelConfig(levels=(8, 6, 5), width=16)
 

@@ -6,15 +6,9 @@ import json
 import pytest
 
 from motionunion.errors import ConfigError
-from tokenizer.config import (
-    ModelConfig,
-    as_plain,
-    choose_preset,
-    preset_named,
-    preset_names,
-    read_config,
-    with_changes,
-)
+from tokenizer.config import as_plain, read_config
+from tokenizer.model_config import ModelConfig
+from tokenizer.presets import choose_preset, preset_named, preset_names, with_changes
 from tokenizer.training_config import TrainingConfig
 
 MINIMAL = {

@@ -18,10 +18,10 @@ from typer.testing import CliRunner
 from cli.scamo import app
 from motionunion.features import FeatureSet
 from tokenizer.checkpoint import Tokenizer
-from tokenizer.config import ModelConfig
 from tokenizer.corpus import CorpusWindow, open_corpus
 from tokenizer.encode import build_corpus
 from tokenizer.model import build_model
+from tokenizer.model_config import ModelConfig
 
 PAGE = (Path(__file__).parents[2] / "docs" / "corpus.md").read_text(encoding="utf-8")
 SPANS = [(120, "train"), (40, "train"), (230, "train"), (64, "val"), (52, "test"), (196, "train")]

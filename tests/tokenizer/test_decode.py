@@ -11,11 +11,11 @@ import pytest
 import motionunion
 from motionunion.errors import MissingInput, SourceFormatError, UsageError
 from tokenizer.checkpoint import Tokenizer
-from tokenizer.config import ModelConfig
 from tokenizer.corpus import Corpus
 from tokenizer.decode import decode_items, tokenizer_of
 from tokenizer.encode import build_corpus
 from tokenizer.model import build_model
+from tokenizer.model_config import ModelConfig
 
 
 def make_tokenizer(features, seed: int = 0) -> Tokenizer:

@@ -21,12 +21,12 @@ from motionunion.features import FeatureSet
 from motionunion.spans import SpanCaption
 from motionunion.windows import cut
 from tokenizer.checkpoint import Tokenizer
-from tokenizer.config import ModelConfig
 from tokenizer.corpus import newest_corpus, open_corpus
 from tokenizer.corpus_schema import code_type, schema_of
 from tokenizer.encode import build_corpus
 from tokenizer.encode_parts import Part, Place, write_part_of
 from tokenizer.model import build_model
+from tokenizer.model_config import ModelConfig
 from tokenizer.quantizers.fsq import FSQConfig
 from tokenizer.quantizers.protocol import QuantizerConfig
 from tokenizer.quantizers.rvq import RVQConfig

@@ -12,8 +12,8 @@ import torch
 
 from tokenizer import encoding_batches
 from tokenizer.checkpoint import Tokenizer
-from tokenizer.config import ModelConfig
 from tokenizer.model import build_model
+from tokenizer.model_config import ModelConfig
 from tokenizer.quantizers.rvq import RVQConfig
 
 LEVELS = (8, 8, 8, 5, 5, 5)

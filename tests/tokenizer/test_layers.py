@@ -5,9 +5,9 @@ import torch
 from torch import nn
 
 from motionunion.errors import ConfigError
-from tokenizer.config import ModelConfig
 from tokenizer.layers import LeftPadded, ResidualStack, RowNorm
 from tokenizer.model import FSQVAE, build_model
+from tokenizer.model_config import ModelConfig
 
 CAUSAL = [
     {"down": 1},

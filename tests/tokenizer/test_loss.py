@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from tokenizer.config import TrainingConfig
 from tokenizer.loss import reconstruction_loss, saturation
+from tokenizer.training_config import TrainingConfig
 
 CONFIG = TrainingConfig(
     steps=10, batch=2, crop_rows=12, learning_rate=1e-3, warmup_steps=1, clip_norm=1.0, heading_weight=0.5

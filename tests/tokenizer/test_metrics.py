@@ -9,9 +9,9 @@ import pytest
 from motionunion.representations import registry
 from motionunion.windows import cut
 from tokenizer.checkpoint import Tokenizer
-from tokenizer.config import ModelConfig
 from tokenizer.metrics import evaluate_windows
 from tokenizer.model import build_model
+from tokenizer.model_config import ModelConfig
 from tokenizer.usage import code_usage
 
 

@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from tokenizer.config import ModelConfig
 from tokenizer.model import FSQVAE, build_model
+from tokenizer.model_config import ModelConfig
 from tokenizer.quantizers import levels_of
 
 CASES = [("scamo_fsq_256", 256), ("scamo_fsq_65536", 65536)]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from tokenizer.config import ModelConfig
 from tokenizer.model import Encoder
+from tokenizer.model_config import ModelConfig
 from tokenizer.receptive_field import Field, field_of
 
 CONFIGS = [

@@ -13,11 +13,11 @@ from motionunion.errors import MissingInput
 from tokenizer import train
 from tokenizer.checkpoint import FILE, Tokenizer
 from tokenizer.collapse import REMEDIES, CollapseError, advice, collapse_reason, first_collapse
-from tokenizer.config import Preset, preset_named
 from tokenizer.crops import CropSampler, TrainingData, training_data
 from tokenizer.loss import SATURATED
 from tokenizer.metrics import evaluate_windows
 from tokenizer.model import build_model
+from tokenizer.presets import Preset, preset_named
 from tokenizer.quantizers.build import CONFIGS
 from tokenizer.runs import alone_in, read_plan, write_plan
 from tokenizer.train import BEST, Trainer

@@ -15,9 +15,9 @@ import torch
 from torch import Tensor
 
 from motionunion.errors import MissingInput, UsageError
-from tokenizer.config import ModelConfig
 from tokenizer.layers import NORMS
 from tokenizer.model import FSQVAE
+from tokenizer.model_config import ModelConfig
 from tokenizer.published.checkpoint_file import Weights
 from tokenizer.quantizers import LEVELS, QuantizerConfig, levels_of
 

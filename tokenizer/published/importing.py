@@ -10,7 +10,8 @@ from motionunion.digest import canonical_json, sha256_file, sha256_hex
 from motionunion.errors import MissingInput, UsageError
 from motionunion.representations import registry
 from tokenizer.checkpoint import FILE, Tokenizer
-from tokenizer.config import DEFAULT_REPRESENTATION, as_plain
+from tokenizer.config import as_plain
+from tokenizer.presets import DEFAULT_REPRESENTATION
 from tokenizer.published.architecture import Hints, checked
 from tokenizer.published.checkpoint_file import Weights, read_checkpoint
 from tokenizer.published.momask import MOMASK

@@ -7,7 +7,7 @@ import re
 import torch
 
 from motionunion.errors import MissingInput
-from tokenizer.config import ModelConfig
+from tokenizer.model_config import ModelConfig
 from tokenizer.published.architecture import PREFIX, Hints, autoencoder_fields, codebook_rows
 from tokenizer.published.checkpoint_file import Weights
 from tokenizer.published.project import Project, Reading

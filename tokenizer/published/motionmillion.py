@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tokenizer.config import ModelConfig
+from tokenizer.model_config import ModelConfig
 from tokenizer.published.architecture import PREFIX, Hints, autoencoder_fields, fsq_levels
 from tokenizer.published.checkpoint_file import Weights
 from tokenizer.published.project import Project, Reading

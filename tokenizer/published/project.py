@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tokenizer.config import ModelConfig
+from tokenizer.model_config import ModelConfig
 from tokenizer.published.architecture import Hints
 from tokenizer.published.checkpoint_file import Weights
 

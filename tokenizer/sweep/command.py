@@ -8,8 +8,8 @@ from motionunion.digest import write_atomic
 from motionunion.features import build_features
 from motionunion.progress import SILENT, Progress
 from tokenizer.choice import choose_device
-from tokenizer.config import Changes, choose_preset
 from tokenizer.evaluation.table import Table, markdown
+from tokenizer.presets import Changes, choose_preset
 from tokenizer.sweep.figure import draw_sweep
 from tokenizer.sweep.grid import plan_cells, read_codebooks, read_quantizers
 from tokenizer.sweep.report import measured_groups, sweep_table
@@ -41,7 +41,7 @@ def sweep_tokenizers(
         quantizers: Names in `tokenizer.sweep.grid.VARIANTS`, with commas.
         preset: Recipe; chosen by the table of presets where None.
         steps: In place of the preset's.
-        changes: Values in place of the preset's; see `tokenizer.config.preset_named`.
+        changes: Values in place of the preset's; see `tokenizer.presets.preset_named`.
         device: `cpu`, `cuda`, ...; a GPU where there is one if None.
         jobs: Worker processes for building features.
         seed: Of every random choice.

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from motionunion.errors import UsageError
-from tokenizer.config import Changes, Preset, as_plain, preset_named
+from tokenizer.config import as_plain
+from tokenizer.presets import Changes, Preset, preset_named
 from tokenizer.quantizers.build import CONFIGS
 
 VARIANTS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
@@ -98,7 +99,7 @@ def plan_cells(
         quantizers: Names in `VARIANTS`.
         preset: Name of the preset.
         steps: In place of the preset's.
-        changes: Values in place of the preset's, of `model` and `training`; see `tokenizer.config.preset_named`.
+        changes: Values in place of the preset's, of `model` and `training`; see `tokenizer.presets.preset_named`.
 
     Raises:
         UsageError: If changes name the quantiser, which is what is compared.

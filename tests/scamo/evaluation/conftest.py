@@ -19,9 +19,9 @@ from scamo.evaluation.inputs import gather, open_evaluator
 from scamo.evaluation.networks import EvaluatorConfig, EvaluatorNetworks
 from scamo.plan import train_ar
 from tokenizer.checkpoint import Tokenizer
-from tokenizer.config import ModelConfig as TokenizerConfig
 from tokenizer.encode import build_corpus
 from tokenizer.model import FSQVAE
+from tokenizer.model_config import ModelConfig as TokenizerConfig
 
 
 @pytest.fixture(scope="session")

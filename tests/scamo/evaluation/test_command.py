@@ -10,9 +10,9 @@ from motionunion.errors import MissingInput, MotionUnionError
 from motionunion.representations import registry
 from scamo import tokenizer_evaluation
 from tokenizer.checkpoint import Tokenizer
-from tokenizer.config import ModelConfig
 from tokenizer.corpus import Corpus
 from tokenizer.model import build_model
+from tokenizer.model_config import ModelConfig
 from tokenizer.quantizers import quantizer_named
 
 

@@ -12,10 +12,10 @@ from motionunion.windows import cut
 from scamo import tokenizer_evaluation
 from scamo.tokenizer_evaluation import TokenizerEvaluation, evaluate_tokenizers
 from tokenizer.checkpoint import Tokenizer
-from tokenizer.config import ModelConfig
 from tokenizer.evaluation.evaluate import ALL
 from tokenizer.metrics import evaluate_windows
 from tokenizer.model import build_model
+from tokenizer.model_config import ModelConfig
 from tokenizer.quantizers import quantizer_named
 
 

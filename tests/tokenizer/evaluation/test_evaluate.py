@@ -9,12 +9,12 @@ import pytest
 
 from motionunion.windows import cut
 from tokenizer.checkpoint import Tokenizer
-from tokenizer.config import ModelConfig
 from tokenizer.evaluation.evaluate import ALL, evaluate_groups
 from tokenizer.evaluation.scores import Scores
 from tokenizer.evaluation.table import COLUMNS, groups_table, markdown
 from tokenizer.metrics import evaluate_windows
 from tokenizer.model import build_model
+from tokenizer.model_config import ModelConfig
 from tokenizer.quantizers import quantizer_named
 
 SPANS = [(120, "train"), (40, "val"), (64, "test"), (18, "test"), (300, "test")]

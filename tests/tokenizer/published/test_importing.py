@@ -9,8 +9,8 @@ import torch
 from motionunion.errors import MissingInput, UsageError
 from tokenizer.checkpoint import Tokenizer
 from tokenizer.choice import drift, matching_tokenizer
-from tokenizer.config import ModelConfig
 from tokenizer.model import build_model
+from tokenizer.model_config import ModelConfig
 from tokenizer.published import import_weights
 from tokenizer.quantizers import read_quantizer
 

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from motionunion.errors import MissingInput
-from tokenizer.config import ModelConfig
 from tokenizer.model import build_model
+from tokenizer.model_config import ModelConfig
 from tokenizer.published import import_weights
 from tokenizer.quantizers import read_quantizer
 

@@ -31,6 +31,7 @@ from motionunion.engines.serial import Serial
 from motionunion.errors import ClipError, MissingInput, StoreError
 from motionunion.feature_files import BUILDING_PREFIX, FORMAT, META, FloatRows, write_features
 from motionunion.features import FeatureSet
+from motionunion.mirror import mirrored
 from motionunion.motion import Motion
 from motionunion.progress import Progress
 from motionunion.representations import registry
@@ -196,13 +197,14 @@ def _encode_spans(
                     found[place] = _as_shipped(clip.shipped.features_TD, representation, span)
                 else:
                     frames = (span.first_frame, span.stop_frame)
-                    gathered[place] = motion_at(
+                    motion = motion_at(
                         clip,
                         representation.rate,
                         frames=frames,
                         mode=representation.resampling,
                         tracks=representation.needs == "rotations",
                     )
+                    gathered[place] = mirrored(motion) if span.mirrored else motion
             except ClipError as error:
                 reasons[place] = error.reason
         if sum(motion.frames for motion in gathered.values()) >= ENCODE_AT_ONCE:

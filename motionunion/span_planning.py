@@ -165,6 +165,8 @@ def _plan_segments(
             continue
         found = []
         for index, row in enumerate(captions):
+            if span.mirrored and row["segment"] != span.name:
+                continue  # said of the motion as it was, whose left is this one's right
             about, times = _times_in_segment(row, segment["name"], stride, fps, (first, stop), valid)
             if about:
                 used.add(index)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from motionunion.mirror import is_mirrored
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpanCaption:
@@ -48,6 +50,11 @@ class Span:
     layer: str | None = None
     """Layer of the segment; None where the span is the whole clip."""
     captions: tuple[SpanCaption, ...] = ()
+
+    @property
+    def mirrored(self) -> bool:
+        """Whether it is the mirror image of the clip's motion (`motionunion.mirror`)."""
+        return is_mirrored(self.layer, self.name)
 
 
 @dataclass(frozen=True, slots=True)

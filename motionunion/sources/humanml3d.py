@@ -9,8 +9,9 @@ Code and captions MIT; the motions derive from AMASS and have its licence. A fol
 - `train.txt`, `val.txt`, `test.txt`: ids of the official split, mirrors included; a mirror shares its base's side.
 
 An id with features becomes a clip of this source. An id without them becomes an annotation: its captions, its stretch
-and its split, attached to the AMASS or HumanAct12 file that the index names, so that both make HumanML3D without its notebooks. Times of captions are HumanML3D's, seconds inside the
-stretch at 20 fps, shifted by the start of the stretch.
+and its split, attached to the AMASS or HumanAct12 file that the index names, so that both make HumanML3D without its notebooks. A
+mirrored id with a text becomes one too, of its base's stretch: spans of such a name are mirrored when features are built. Times of
+captions are HumanML3D's, seconds inside the stretch at 20 fps, shifted by the start of the stretch.
 
 Traps: 007975 holds NaN; the features of 1,191 ids from HumanAct12 have left and right exchanged
 (EricGuo5513/HumanML3D#147); clips as short as 2 frames exist.
@@ -84,7 +85,7 @@ class HumanML3D:
         texts = _by_id(claim, "texts")
         index_path = next((path for path in claim.files if path.name == "index.csv"), None)
         index = read_index(index_path) if index_path else Index()
-        paths = {name: path for name, path in texts.items() if name in index.rows}
+        paths = {name: path for name, path in texts.items() if name.removeprefix("M") in index.rows}
         paths |= {name: index_path for name in index.rows if index_path and name not in paths}
         paths |= features
         paths |= {f"index.csv:{line}": index_path for line in index.bad if index_path}
@@ -202,11 +203,8 @@ def _unused(claim: Claim) -> Iterator[Skip]:
     rows = read_index(index_path).rows if index_path else {}
     features, texts = _by_id(claim, "new_joint_vecs"), _by_id(claim, "texts")
     counts = {
-        "mirrored ids without features: mirrored stretches of AMASS files are not built yet": sum(
-            name.startswith("M") and name not in features for name in texts
-        ),
         "caption files without features or a line in index.csv": sum(
-            not name.startswith("M") and name not in features and name not in rows for name in texts
+            name not in features and name.removeprefix("M") not in rows for name in texts
         ),
         "joints without features (new_joints without new_joint_vecs)": sum(
             name not in features for name in _by_id(claim, "new_joints")

@@ -15,6 +15,7 @@ import pytest
 
 from motionunion import rotation
 from motionunion.body import TEMPLATE
+from motionunion.clip import Caption
 from motionunion.ingest.run import ingest
 from motionunion.kinematics import forward_kinematics
 from motionunion.motion import Motion
@@ -71,6 +72,9 @@ TAKES = (
     Take("000008", "Transitions_mocap/mazen_c3d/walk_run", 120.0, 10, 20, 66),
 )
 BY_NAME = {take.name: take for take in TAKES}
+MIRRORED = ("000001", "000004")
+"""Takes of which the checkout has a text for the mirror image too."""
+SIDES = ((1, 2), (4, 5), (7, 8), (10, 11), (13, 14), (16, 17), (18, 19), (20, 21))
 
 
 def walk(take: Take) -> Motion:
@@ -118,8 +122,14 @@ def store(tmp_path_factory: pytest.TempPathFactory, walks: dict[str, Motion]) ->
         rows.append(f"./pose_data/{take.path}_poses.npy,{take.start},{take.end},{take.name}.npy")
         text = "a man walks.#a/DET man/NOUN walk/VERB#0.0#0.0\nhe goes on#he/PRON go/VERB on/ADP#0.5#1.5\n"
         (home / "texts" / f"{take.name}.txt").write_text(text)
+    for name in MIRRORED:
+        (home / "texts" / f"M{name}.txt").write_text("a man turns right.#a/DET man/NOUN turn/VERB right/ADV#0.0#0.0\n")
     (home.parent / "index.csv").write_text("\n".join(rows) + "\n")
-    for split, names in (("train", ("000001", "000003")), ("val", ("000002",)), ("test", ("000004", "000005"))):
+    for split, names in (
+        ("train", ("000001", "M000001", "000003")),
+        ("val", ("000002",)),
+        ("test", ("000004", "000005")),
+    ):
         (home / f"{split}.txt").write_text("\n".join(names) + "\n")
     ingest([root / "raw"], root / "store")
     return open_store(root / "store")
@@ -141,7 +151,10 @@ def test_every_stretch_lies_on_the_frames_that_the_published_procedure_takes(sto
     for representation in (COMPAT, STRIDE):
         spans = store.features(representation).spans
         assert {span.name: (span.first_frame, span.stop_frame) for span in spans} == {
-            take.name: (take.first, take.stop) for take in TAKES
+            f"{image}{take.name}": (take.first, take.stop)
+            for take in TAKES
+            for image in ("", "M")
+            if not image or take.name in MIRRORED
         }
         assert {span.layer for span in spans} == {"humanml3d"}
 
@@ -151,11 +164,39 @@ def test_splits_and_captions_come_with_the_stretch(store: Store) -> None:
     assert {name: spans[name].official_split for name in ("000001", "000002", "000004")} == {
         "000001": "train", "000002": "val", "000004": "test",
     }  # fmt: skip
-    for name, span in spans.items():
+    for name in BY_NAME:
+        span = spans[name]
         whole, part = span.captions
         slow = 20 * BY_NAME[name].stride / BY_NAME[name].stated_fps  # how long a nominal second of this file is
         assert (whole.start_s, whole.tokens) == (None, "a/DET man/NOUN walk/VERB")
         assert (part.start_s, part.end_s) == pytest.approx((0.5 * slow, 1.5 * slow), abs=0.5 / 20)
+
+
+@pytest.mark.parametrize("name", MIRRORED)
+def test_a_mirrored_id_is_the_mirror_image_of_its_base_with_its_own_captions(
+    store: Store, walks: dict[str, Motion], name: str
+) -> None:
+    """Mirrored as the published script does it, on the joints: X negated, then the chains of the two sides exchanged."""
+    base, image = ({span.name: span for span in store.features(STRIDE).spans}[key] for key in (name, f"M{name}"))
+    assert (image.group, image.split) == (base.group, base.split)
+    assert image.official_split == ("train" if name == "000001" else None)
+    assert [caption.text for caption in image.captions] == ["a man turns right."]
+    assert len(base.captions) == 2
+    joints: npt.NDArray[np.float64] = published_frames(walks[name], BY_NAME[name]) * np.array([-1.0, 1.0, 1.0])
+    for left, right in SIDES:
+        joints[:, [left, right]] = joints[:, [right, left]]
+    assert_features_equal(features_of(store, STRIDE)[f"M{name}"], encode(joints, COMPAT, fps=20))
+
+
+def test_what_is_said_of_a_file_as_a_whole_is_not_said_of_its_mirror_image(store: Store) -> None:
+    uid = store.rows("SELECT uid FROM clips WHERE key LIKE '%01_01%'")[0][0]
+    store.append(
+        {"captions": [Caption(uid=uid, text="he turns left", layer="babel")]}, source="words", key="w", note=""
+    )
+    with open_store(store.url) as newer:
+        said = {span.name: {caption.text for caption in span.captions} for span in newer.features(PLAIN).spans}
+    assert "he turns left" in said["000001"]
+    assert "he turns left" not in said["M000001"]
 
 
 def published_frames(motion: Motion, take: Take) -> npt.NDArray[np.float64]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -166,16 +167,38 @@ def test_what_cannot_be_used_is_counted_with_its_reason(tmp_path: Path, write_hu
     root = write_humanml3d(
         tmp_path,
         index=[("KIT/3/kick_poses", 0, 100, "000002")],
-        texts=dict.fromkeys(["000002", "M000002", "000009"], TEXT),
+        texts=dict.fromkeys(["000002", "000009", "M000009"], TEXT),
         joints={"000002": np.zeros((3, 22, 3))},
     )
     assert [key for key, _ in readings(root)] == ["000002"]
     counts = {skip.reason: skip.count for skip in claim_of(root).skipped}
     assert counts == {
-        "mirrored ids without features: mirrored stretches of AMASS files are not built yet": 1,
-        "caption files without features or a line in index.csv": 1,
+        "caption files without features or a line in index.csv": 2,
         "joints without features (new_joints without new_joint_vecs)": 1,
     }
+
+
+def test_a_mirrored_id_with_a_text_annotates_its_base_s_stretch_with_its_own_split_and_words(
+    tmp_path: Path, write_humanml3d: Writer
+) -> None:
+    root = write_humanml3d(
+        tmp_path,
+        index=[("MPI_HDM05/bk/x_poses", 10, 110, "000002"), ("KIT/3/kick_poses", 0, 100, "000003")],
+        texts={"000002": TEXT, "M000002": "to the right#to/ADP the/DET right/NOUN#1.0#2.0\n", "000003": TEXT},
+        splits={"val": ["000002", "M000002"]},
+    )
+    assert [key for key, _ in readings(root)] == ["000002", "000003", "M000002"]
+    base, image = one(root, "000002"), one(root, "M000002")
+    assert isinstance(base, Annotation)
+    assert isinstance(image, Annotation)
+    assert image.segments == (replace(base.segments[0], name="M000002"),)
+    assert (image.segments[0].uid, image.segments[0].start_s, image.segments[0].split) == (
+        "amass/hdm05/bk/x",
+        3.5,
+        "val",
+    )
+    (caption,) = image.captions
+    assert (caption.text, caption.segment, caption.start_s, caption.end_s) == ("to the right", "M000002", 4.5, 5.5)
 
 
 def test_an_index_one_folder_up_is_used_once(tmp_path: Path, write_humanml3d: Writer) -> None:

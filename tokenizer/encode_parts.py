@@ -135,7 +135,9 @@ def write_part_of(place: Place, devices: Sequence[str], part: Part) -> None:
 @lru_cache(maxsize=1)
 def _opened(place: Place, device: str) -> tuple[Tokenizer, FeatureSet]:
     if device.startswith("cuda") and not torch.cuda.is_available():
-        raise MissingInput(f"a worker on {socket.gethostname()} sees no GPU, and {device} is to encode: add --device cpu")
+        raise MissingInput(
+            f"a worker on {socket.gethostname()} sees no GPU, and {device} is to encode: add --device cpu"
+        )
     tokenizer = Tokenizer.load(place.tokenizer, device)
     if tokenizer.hash != place.tokenizer_hash:
         raise MissingInput(f"{place.tokenizer} holds another tokenizer than when encoding began; run the command again")

@@ -25,6 +25,7 @@ from motionunion.digest import canonical_json, update_with_array, write_atomic
 from motionunion.errors import ConfigError, MissingInput
 from tokenizer.config import as_plain, read_config
 from tokenizer.encoding_batches import batches_of, pieces_of
+from tokenizer.fast_encoder import FastEncoder, is_served
 from tokenizer.model import FSQVAE
 from tokenizer.model_config import ModelConfig
 from tokenizer.padded_encoding import ends_kept
@@ -66,6 +67,7 @@ class Tokenizer:
         self.representation, self.parameter_hash = representation, parameter_hash
         self.codebook = codebook
         self.provenance = dict(provenance)
+        self._fast: FastEncoder | None = None
 
     @property
     def levels(self) -> tuple[int, ...]:
@@ -164,6 +166,11 @@ class Tokenizer:
             lengths: Rows of each clip; all T where None. T is a multiple of R then, and codes from `length // R` on mean nothing.
         """
         device = next(self.model.parameters()).device
+        if is_served(self.model):
+            if self._fast is None or not self._fast.is_of(self.model):
+                self._fast = FastEncoder(self.model)
+            with exact_float32(device):
+                return self._fast.encode(features, lengths)
         with exact_float32(device), contextlib.ExitStack() as ends:
             if lengths is not None and any(length != features.shape[1] for length in lengths):
                 on_device = torch.tensor(list(lengths), device=device)

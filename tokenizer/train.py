@@ -217,7 +217,7 @@ class Trainer:
         with torch.inference_mode():
             usages = self._usages(state.model.encode(target), mask)
         self._write(state, "guard", {"used_codes": usages[0].used, **_in_short(usages)})
-        return first_collapse(usages, self.config.guard_share)
+        return self._collapse(usages)
 
     def _evaluate(self, state: TrainingState) -> None:
         """Look at the held-out windows, keep the weights if they are the best, and say a collapse."""
@@ -233,9 +233,12 @@ class Trainer:
 
     def _say_collapse(self, step: int, scores: Scores) -> None:
         # After the guard's last step nothing begins again, but a collapse is never passed over in silence.
-        late = first_collapse([scores.usage, *scores.further_usage], self.config.guard_share)
+        late = self._collapse([scores.usage, *scores.further_usage])
         if late:
             self.progress.note(f"at step {step:,}, on {self.data.held_out_name}: {late}")
+
+    def _collapse(self, usages: list[CodeUsage]) -> str | None:
+        return first_collapse(usages, self.config.guard_share, residual=self.preset.model.quantizer.residual)
 
     def _advice(self) -> str:
         return advice(len(self.attempts), self.preset.model.quantizer.kind)

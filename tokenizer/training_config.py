@@ -67,7 +67,8 @@ class TrainingConfig:
     guard_steps: tuple[int, ...] = (300,)
     """Steps after which the codes of a fixed batch are looked at for collapse; none: a collapse is said, and not acted on."""
     guard_share: float = 0.1
-    """Collapsed: the exponential entropy is below this share of min(tokens, codebook size)."""
+    """Collapsed: the exponential entropy is below this share of min(tokens, codebook size); of a code that says what others left,
+    below the square root of that."""
     guard_crops: int = 64
     """Crops in the guard's fixed batch."""
     divergence: float = 4.0
@@ -90,12 +91,18 @@ class TrainingConfig:
         for name in ("ema_decay", "guard_share"):
             if not 0 <= getattr(self, name) < 1:
                 raise ConfigError(f"training.{name}: must be in [0, 1), got {getattr(self, name)}")
+        if not all(0 <= beta < 1 for beta in self.betas):
+            raise ConfigError(f"training.betas: each must be in [0, 1), got {self.betas}")
+        if any(step < 1 for step in self.guard_steps):
+            raise ConfigError(f"training.guard_steps: must be steps from 1 on, got {self.guard_steps}")
         if not 0 <= self.mirror <= 1:
             raise ConfigError(f"training.mirror: must be in [0, 1], got {self.mirror}")
         if self.divergence and not self.divergence > 1:
             raise ConfigError(f"training.divergence: must be above 1, or 0 for never, got {self.divergence}")
         if not 0 <= self.position_dims[0] < self.position_dims[1]:
             raise ConfigError(f"training.position_dims: an empty range {self.position_dims}")
+        if self.heading_dim < 0:
+            raise ConfigError(f"training.heading_dim: must not be negative, got {self.heading_dim}")
         self._check_names()
         self._check_schedule()
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 
 import pytest
 
@@ -39,7 +40,8 @@ def test_a_warm_up_longer_than_training_stops() -> None:
     ("key", "value"),
     [("batch", 0), ("learning_rate", 0.0), ("clip_norm", -1.0), ("precision", "fp8"), ("ema_decay", 1.0),
      ("restarts", -1), ("reconstruction", "l3"), ("weighting", "heavy"), ("schedule", "linear"), ("rows", "int8"),
-     ("divergence", 0.5), ("milestones", (10,)), ("decay", 1.0), ("position_dims", (7, 7)), ("guard_share", 1.5)],
+     ("divergence", 0.5), ("milestones", (10,)), ("decay", 1.0), ("position_dims", (7, 7)), ("guard_share", 1.5),
+     ("betas", (0.9, 1.0)), ("guard_steps", (0,)), ("heading_dim", -1)],
 )  # fmt: skip
 def test_a_wrong_value_is_named(key: str, value: object) -> None:
     with pytest.raises(ConfigError, match=f"training.{key}"):
@@ -140,3 +142,38 @@ def test_changes_are_read_as_toml() -> None:
         preset_named("small", changes={"trainig": {}})
     with pytest.raises(ConfigError, match="crop_rows: 30 is no multiple of the 4 rows"):
         preset_named("small", changes={"training": {"crop_rows": 30}})
+
+
+@pytest.mark.parametrize(
+    ("word", "message"),
+    [('training.batch="x"', "batch must be a whole number, got 'x'"), ("training.batch=1.5", "batch must be a whole number"),
+     ("training.batch=true", "batch must be a whole number"), ("training.learning_rate=inf", "learning_rate must be a finite"),
+     ("training.compile=1", "compile must be true or false"), ("training.betas=[0.9]", "betas must be a list of 2, each a finite"),
+     ("training.guard_steps=[1.5]", "guard_steps must be a list of any length, each a whole number"),
+     ("training.guard_steps=8", "guard_steps must be a list"), ("model.width=1.5", "width must be a whole number"),
+     ("model.norm=1", "norm must be text in quotes"), ('model.latent="8"', "latent must be a whole number or nothing"),
+     ('quantizer.levels="8 8"', "levels must be a list of any length, each a whole number")],
+)  # fmt: skip
+def test_a_value_of_another_type_is_named(word: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(message)):
+        preset_named("small", changes=with_changes([word]))
+
+
+def test_whole_numbers_are_numbers_too() -> None:
+    assert preset_named("small", changes=with_changes(["training.clip_norm=2"])).training.clip_norm == 2
+
+
+def test_a_quantiser_is_not_chosen_twice() -> None:
+    for word in ("model.levels=[8, 8]", 'model.quantizer="vq"'):
+        with pytest.raises(ConfigError, match=r"changed by quantizer\.KEY"):
+            preset_named("small", changes=with_changes([word]))
+    with pytest.raises(ConfigError, match="two words for one thing"):
+        ModelConfig(levels=(8, 8), quantizer=preset_named("small", 256).model.quantizer)
+
+
+def test_a_size_of_one_s_own_is_its_own_name_and_none_is_taken_for_another() -> None:
+    assert preset_named("small", changes={"quantizer": {"levels": [5, 5]}}).codebook == 25
+    assert preset_named("t2mgpt", changes={"quantizer": {"size": 100}}).codebook == 100
+    assert preset_named("small", 1024, changes={"quantizer": {"levels": [4, 4, 4, 4, 4]}}).codebook == 1024
+    with pytest.raises(ConfigError, match="codebook size 0 has no level set"):
+        preset_named("small", 0)

@@ -170,7 +170,7 @@ def test_a_collapse_after_the_guard_s_last_step_is_said(data: TrainingData, tmp_
     assert healthy.notes == []
     real = collapse_reason
     monkeypatch.setattr(
-        "tokenizer.collapse.collapse_reason", lambda _, tokens, size, share: real(1.0, tokens, size, 0.1)
+        "tokenizer.collapse.collapse_reason", lambda _, tokens, size, share, of_rest: real(1.0, tokens, size, 0.1)
     )
     trainer(tmp_path / "collapsed", data, small_preset(guard_steps=()), collapsed).run()
     assert [note.partition(": ")[0] for note in collapsed.notes] == ["at step 12, on val", "at step 24, on val"]
@@ -209,7 +209,8 @@ def test_the_restarted_attempt_uses_half_the_rate(data: TrainingData, tmp_path: 
     reasons = chain([3.0], repeat(1e9))  # entropy of the first look, then of the second attempt's
     real = collapse_reason
     monkeypatch.setattr(
-        "tokenizer.collapse.collapse_reason", lambda _, tokens, size, share: real(next(reasons), tokens, size, share)
+        "tokenizer.collapse.collapse_reason",
+        lambda _, tokens, size, share, of_rest: real(next(reasons), tokens, size, share),
     )
     preset = small_preset(guard_share=0.5)
     folder = tmp_path / "run"
@@ -255,10 +256,36 @@ def test_the_best_weights_are_those_of_the_lowest_held_out_error(data: TrainingD
 
 def test_every_code_of_a_step_is_looked_at(data: TrainingData) -> None:
     healthy, dead = CodeUsage(100, 90, 256, 80.0), CodeUsage(100, 2, 256, 1.5)
-    assert first_collapse([healthy, healthy], 0.1) is None
-    assert str(first_collapse([healthy, dead], 0.1)).endswith("in code 2 of 2 of a step")
+    for residual in (False, True):
+        assert first_collapse([healthy, healthy], 0.1, residual=residual) is None
+        assert str(first_collapse([healthy, dead], 0.1, residual=residual)).endswith("in code 2 of 2 of a step")
     assert "quantizer.reset=true" in advice(3, "vq")
     assert set(REMEDIES) == set(CONFIGS)
+
+
+def test_a_code_that_says_what_others_left_is_asked_for_half_the_bits() -> None:
+    first, uneven, few = (
+        CodeUsage(988, used, 1024, entropy) for used, entropy in ((299, 143.0), (124, 41.0), (12, 9.0))
+    )
+    assert first_collapse([first, uneven], 0.1, residual=True) is None  # sqrt(98.8) = 9.94
+    assert "in code 2 of 2" in str(first_collapse([first, uneven], 0.1, residual=False))
+    assert "in code 1 of 2" in str(first_collapse([uneven, first], 0.1, residual=True))
+    reason = str(first_collapse([first, few], 0.1, residual=True))
+    assert "equivalent of 9.0 codes, under the 9.9 that half the bits of 10% of the 988 possible are" in reason
+    residual = {kind for kind in CONFIGS if preset_named("tiny", 256, quantizer=kind).model.quantizer.residual}
+    assert residual == {"rvq", "residual_fsq"}
+
+
+def test_a_layer_that_lost_its_codes_is_found_behind_healthy_ones(data: TrainingData, tmp_path: Path) -> None:
+    run = trainer(tmp_path, data, small_preset("rvq", guard_share=0.1, guard_steps=()))
+    state = run._begin()
+    for _ in range(3):
+        assert run._step(state) is None
+    assert run._guard(state) is None
+    # What a codebook without resets comes to: one vector near the latents, all others where nothing is.
+    codebook = state.model.vqvae.quantizer.layers[3].codebook
+    codebook.fill_(1e3)[0] = 0
+    assert str(run._guard(state)).endswith("in code 4 of 6 of a step")
 
 
 def test_a_state_of_another_version_is_named(data: TrainingData, tmp_path: Path) -> None:

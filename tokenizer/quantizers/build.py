@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from motionunion.errors import ConfigError
+from tokenizer.config_types import check_types
 from tokenizer.quantizers.bsq import BSQ, BSQConfig
 from tokenizer.quantizers.fsq import FSQ, FSQConfig
 from tokenizer.quantizers.grouped_fsq import GroupedFSQ, GroupedFSQConfig
@@ -80,6 +81,7 @@ def read_quantizer(values: Mapping[str, Any], where: str) -> QuantizerConfig:
         name for name, field in fields.items() if field.default is dataclasses.MISSING and name not in given
     ):
         raise ConfigError(f"{where}: missing key {', '.join(missing)} of {config.kind}")
+    check_types(config, given, where)
     return config(**given)
 
 

@@ -31,6 +31,11 @@ class QuantizerConfig(ABC):
         """Q: codes for one step of time."""
         return 1
 
+    @property
+    def residual(self) -> bool:
+        """Whether every code of a step but the first says only what those before it left."""
+        return False
+
     def in_words(self) -> str:
         """Kind, the settings that have no default and the codes of a step: `rvq, size 512, 6 codes for a step`."""
         said = [f"{field.name} {getattr(self, field.name)}" for field in fields(self) if field.default is MISSING]

@@ -56,6 +56,11 @@ class ResidualFSQConfig(QuantizerConfig):
         """One for each layer."""
         return self.layers
 
+    @property
+    def residual(self) -> bool:
+        """Every layer divides the cells of the one before."""
+        return True
+
 
 class ResidualFSQ(ProjectedQuantizer):
     """Successive division of each channel.

@@ -52,6 +52,11 @@ class RVQConfig(VQConfig):
         """One for each layer."""
         return self.layers
 
+    @property
+    def residual(self) -> bool:
+        """Every layer quantises what is left."""
+        return True
+
 
 class RVQ(Quantizer):
     """Several vector quantisers, one after another; the sum of their vectors stands for the latent.

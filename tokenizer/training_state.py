@@ -11,6 +11,7 @@ import json
 import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
+from inspect import signature
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any, cast
@@ -33,6 +34,13 @@ FORMAT = 3
 """Of `state.pt`: raised whenever an older one would be misread."""
 DAMAGE = (OSError, RuntimeError, KeyError, TypeError, ValueError, AttributeError, EOFError, UnpicklingError, BadZipFile)
 """What reading a damaged file raises, by where it is damaged."""
+BUFFERS_AT_EVERY_STEP = (
+    "forward_sync_buffers"
+    if "forward_sync_buffers" in signature(DistributedDataParallel).parameters
+    else "broadcast_buffers"
+)
+"""What DDP calls the option to send the first process's buffers to the others before a step. PyTorch 2.13 renamed it and warns of
+the old name, which is the only one that earlier versions know."""
 Forward = Callable[[Tensor, Tensor], tuple[Tensor, Quantized]]
 
 
@@ -100,9 +108,8 @@ def fresh_state(preset: Preset, seed: int, attempt: int, team: Team) -> Training
         forward = torch.compile(forward)
     if team.size > 1:
         # Codebooks are the same everywhere already, and may be large; running means of a batch norm are not.
-        forward = DistributedDataParallel(
-            forward, device_ids=team.device_ids, broadcast_buffers=preset.model.norm == "BN"
-        )
+        buffers: dict[str, Any] = {BUFFERS_AT_EVERY_STEP: preset.model.norm == "BN"}
+        forward = DistributedDataParallel(forward, device_ids=team.device_ids, **buffers)
     return TrainingState(model, cast(Forward, forward), optimizer, average, attempt=attempt)
 
 

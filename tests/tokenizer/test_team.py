@@ -55,6 +55,7 @@ def _run(arguments: list[str]) -> subprocess.CompletedProcess[str]:
     line = [sys.executable, *arguments]
     done = subprocess.run(line, env=environment, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
+    assert "deprecated" not in done.stderr
     return done
 
 

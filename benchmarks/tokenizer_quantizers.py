@@ -2,14 +2,13 @@
 
     python -m benchmarks.tokenizer_quantizers STORE [--steps 2000] [--width 64] [--codebook 1024] [--quantizers fsq vq ...]
 
-Preset `small` but for the width and the steps. Three quarters through, the run's folder is copied as a kill would leave it; the
+Preset `small` but for the width and the steps. Four fifths through, the run's folder is copied as a kill would leave it; the
 copy is trained to its end, and both ends are compared byte for byte. Prints a table and writes
-results/tokenizer_quantizers.json, quantiser by quantiser.
+results/tokenizer_quantizers.json, quantiser by quantiser; `--results FILE` writes elsewhere.
 """
 
 from __future__ import annotations
 
-import argparse
 import shutil
 import tempfile
 import time
@@ -18,19 +17,15 @@ from typing import Any
 
 import torch
 
-from benchmarks import machine
-from motionunion import open_store
-from motionunion.features import build_features
+from benchmarks import machine, tokenizer_trials
 from tokenizer.checkpoint import FILE
 from tokenizer.collapse import CollapseError
-from tokenizer.crops import TrainingData, training_data
+from tokenizer.crops import TrainingData
 from tokenizer.presets import preset_named
 from tokenizer.quantizers.build import CONFIGS
 from tokenizer.train import BEST, Trainer
 from tokenizer.training_log import METRICS, read_metrics
 from tokenizer.training_state import STATE
-
-RESULTS = Path(__file__).with_name("results") / "tokenizer_quantizers.json"
 
 
 class Copying:
@@ -55,7 +50,7 @@ class Copying:
 
 
 def measure(data: TrainingData, kind: str, codebook: int, width: int, steps: int, work: Path) -> dict[str, Any]:
-    """Train one kind twice, as a whole and from three quarters on."""
+    """Train one kind as a whole, and its copy from the last save before four fifths on."""
     preset = preset_named(
         "small", codebook, quantizer=kind, steps=steps,
         changes={"model": {"width": width}, "training": {"evaluate_every": max(1, steps // 2)}},
@@ -95,20 +90,11 @@ def measure(data: TrainingData, kind: str, codebook: int, width: int, steps: int
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("store")
-    parser.add_argument("--steps", type=int, default=2000)
-    parser.add_argument("--width", type=int, default=64)
-    parser.add_argument("--codebook", type=int, default=1024)
+    parser = tokenizer_trials.options(__doc__, "tokenizer_quantizers.json", steps=2000, codebook=1024)
     parser.add_argument("--quantizers", nargs="+", default=list(CONFIGS), choices=list(CONFIGS))
     given = parser.parse_args()
-    torch.set_num_threads(1)
-    features = build_features(open_store(given.store), "hml263@20/compat")
-    data = training_data(features, preset_named("small").training.feat_bias)
-    figures: dict[str, Any] = {
-        "preset": "small", "width": given.width, "steps": given.steps, "codebook": given.codebook, "threads": 1,
-        "train": {"windows": len(data.train), "rows": data.train_rows}, "held_out": data.held_out_name, "results": [],
-    }  # fmt: skip
+    data = tokenizer_trials.clips(given)
+    figures: dict[str, Any] = {**tokenizer_trials.head(given, data), "results": []}
     head = ("quantiser", "codes", "L1", "MPJPE mm", "distinct", "exp entropy", "restarts", "bitwise", "CPU s")
     print("{:14} {:>8} {:>7} {:>9} {:>9} {:>12} {:>8} {:>8} {:>7}".format(*head), flush=True)
     with tempfile.TemporaryDirectory() as work:
@@ -125,7 +111,7 @@ def main() -> None:
                     f"{one['resumed_bitwise']!s:>8} {one['cpu_seconds']:>7}",
                     flush=True,
                 )
-            machine.write(RESULTS, figures)
+            machine.write(given.results, figures)
 
 
 if __name__ == "__main__":

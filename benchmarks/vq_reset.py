@@ -13,18 +13,12 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from benchmarks import machine
-from motionunion import open_store
-from motionunion.features import build_features
+from benchmarks import machine, tokenizer_trials
 from tokenizer.collapse import CollapseError
-from tokenizer.crops import TrainingData, training_data
+from tokenizer.crops import TrainingData
 from tokenizer.presets import preset_named
 from tokenizer.train import Trainer
 from tokenizer.training_log import read_metrics
-
-RESULTS = Path(__file__).with_name("results") / "vq_reset.json"
 
 
 def cases(steps_of_a_batch: int, codebook: int) -> dict[str, tuple[str, dict[str, Any]]]:
@@ -57,21 +51,11 @@ def measure(data: TrainingData, kind: str, settings: dict[str, Any], given: argp
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("store")
-    parser.add_argument("--steps", type=int, default=1000)
-    parser.add_argument("--width", type=int, default=64)
-    parser.add_argument("--codebook", type=int, default=4096)
-    given = parser.parse_args()
-    torch.set_num_threads(1)
-    features = build_features(open_store(given.store), "hml263@20/compat")
+    given = tokenizer_trials.options(__doc__, "vq_reset.json", steps=1000, codebook=4096).parse_args()
+    data = tokenizer_trials.clips(given)
     preset = preset_named("small", given.codebook)
-    data = training_data(features, preset.training.feat_bias)
     batch = preset.training.batch * preset.training.crop_rows // preset.model.rows_per_code
-    figures: dict[str, Any] = {
-        "preset": "small", "width": given.width, "steps": given.steps, "codebook": given.codebook, "batch_steps": batch,
-        "train": {"windows": len(data.train), "rows": data.train_rows}, "held_out": data.held_out_name, "results": {},
-    }  # fmt: skip
+    figures: dict[str, Any] = {**tokenizer_trials.head(given, data), "batch_steps": batch, "results": {}}
     print(f"{'':48} {'L1':>7} {'MPJPE mm':>9} {'distinct':>9} {'exp entropy':>12}", flush=True)
     for name, (kind, settings) in cases(batch, given.codebook).items():
         with tempfile.TemporaryDirectory() as work:
@@ -86,7 +70,7 @@ def main() -> None:
                 f"{usage['exp_entropy']:>12.1f}",
                 flush=True,
             )
-        machine.write(RESULTS, figures)
+        machine.write(given.results, figures)
 
 
 if __name__ == "__main__":

@@ -79,6 +79,7 @@ def measure(data: TrainingData, kind: str, codebook: int, width: int, steps: int
     return {
         **result,
         "failed": None,
+        "guard": [entry for entry in entries if entry["kind"] == "guard"],
         "restarts": [entry for entry in entries if entry["kind"] == "restart"],
         "cpu_seconds": round(seconds, 1),
         "resumed_after": state["step"],

@@ -227,7 +227,9 @@ class Tokenizer:
                 raise ValueError("its numbers are not those that were written: the file is damaged")
             return tokenizer.to(device)
         except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError, ConfigError) as error:
-            raise MissingInput(f"{path} is not a tokenizer that can be read ({error}); train it again") from error
+            raise MissingInput(
+                f"{path} is not a tokenizer that can be read ({error}); move its folder away, and train or import it again"
+            ) from error
 
     def _numbers(self) -> str:
         """SHA-256 over weights and statistics alone, for the file to be told from a damaged one."""

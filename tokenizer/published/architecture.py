@@ -226,7 +226,7 @@ def _problem(verb: str, found: Iterable[str]) -> list[str]:
 def _listed(names: Iterable[str]) -> str:
     every = list(names)
     more = f" and {len(every) - SHOWN} more" if len(every) > SHOWN else ""
-    return ", ".join(every[:SHOWN]) + more
+    return ", ".join(name if len(name) <= 300 else f"{name[:300]}..." for name in every[:SHOWN]) + more
 
 
 def _in_words(config: ModelConfig) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from pickle import UnpicklingError
+from typing import Any, TypeGuard
 
 import torch
 from torch import Tensor
@@ -16,6 +17,15 @@ Weights = dict[str, Tensor]
 
 NETWORKS = ("net", "vq_model")
 """Where a checkpoint keeps its network: `net` in T2M-GPT and what descends from it, either in MoMask."""
+
+
+USUAL = (
+    torch.float16, torch.bfloat16, torch.float32, torch.float64, torch.bool, torch.uint8, torch.int8, torch.int16,
+    torch.int32, torch.int64,
+)  # fmt: skip
+"""Kinds of numbers that a network may have been saved in; each key's own is checked where the network is known."""
+LONGEST_SHOWN = 200
+"""Characters of a key in an error message."""
 
 
 def read_checkpoint(path: Path) -> Weights:
@@ -36,7 +46,7 @@ def read_checkpoint(path: Path) -> Weights:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # PyTorch has no error of its own for a damaged file: it raises whatever it stumbles on
         raise MissingInput(
-            f"{path} is not a checkpoint that can be read without executing what is in it ({_first_line(error)}); "
+            f"{path} is not a checkpoint that can be read without executing what is in it ({_why(error)}); "
             "download it again from where the project published it"
         ) from error
     return _plain_tensors(path, _network_of(path, content))
@@ -68,14 +78,15 @@ def _plain_tensors(path: Path, network: Mapping[Any, Any]) -> Weights:
         name = str(key)
         while name.startswith("module."):
             name = name.removeprefix("module.")
-        if not isinstance(tensor, Tensor) or tensor.layout is not torch.strided or tensor.device.type != "cpu":
-            raise MissingInput(f"{path}: {name} is not a tensor of numbers")
+        if not _is_plain(tensor):
+            raise MissingInput(f"{path}: {_shortened(name)} is not a tensor of numbers of a usual kind")
         # A view that repeats one number has any size it likes; a network of that size would have to be made.
         if not tensor.is_contiguous():
             raise MissingInput(f"{path}: {name} of shape {tuple(tensor.shape)} is a view of fewer numbers")
         if name in weights:
             raise MissingInput(f"{path}: {name} is there twice, with and without `module.`")
-        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
+        # As the network will have it: a float64 may be finite and too large for that.
+        if tensor.is_floating_point() and not bool(torch.isfinite(tensor.float()).all()):
             raise MissingInput(f"{path}: {name} holds numbers that are not finite; the training had diverged")
         weights[name] = tensor.detach()
     if sum(tensor.nbytes for tensor in weights.values()) > 2 * path.stat().st_size:
@@ -83,6 +94,22 @@ def _plain_tensors(path: Path, network: Mapping[Any, Any]) -> Weights:
     return weights
 
 
-def _first_line(error: BaseException) -> str:
+def _is_plain(tensor: Any) -> TypeGuard[Tensor]:
+    return (
+        isinstance(tensor, Tensor)
+        and tensor.layout is torch.strided
+        and tensor.device.type == "cpu"
+        and not tensor.is_nested
+        and tensor.dtype in USUAL
+    )
+
+
+def _shortened(name: str) -> str:
+    return name if len(name) <= LONGEST_SHOWN else f"{name[:LONGEST_SHOWN]}..."
+
+
+def _why(error: BaseException) -> str:
+    if isinstance(error, UnpicklingError):  # PyTorch's own words advise to execute it
+        return "it asks for more than tensors"
     text = str(error).strip() or type(error).__name__
     return text.splitlines()[0]

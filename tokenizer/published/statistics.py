@@ -57,8 +57,10 @@ def _row(path: Path) -> Rows:
         array = read_npy(path)
         if array.ndim != 1 or not len(array) or array.dtype.kind != "f":
             raise ValueError("not one row of floating-point numbers")
-        if not np.isfinite(array).all():
-            raise ValueError("it holds numbers that are not finite")
+        with np.errstate(over="ignore"):
+            row = array.astype(np.float32)
+        if not np.isfinite(row).all():
+            raise ValueError("it holds numbers that are not finite, or too large")
     except (OSError, ValueError, SourceFormatError) as error:
         raise MissingInput(f"{path} cannot be used as statistics ({error})") from error
-    return array.astype(np.float32)
+    return row

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import pickle
+import warnings
 import zipfile
 from collections import Counter
 from pathlib import Path
@@ -39,6 +40,12 @@ def compressed(data: bytes) -> bytes:
     return file.getvalue()
 
 
+def nested_tensor_file() -> bytes:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # PyTorch's, that these are a prototype
+        return torch_file({"net": {"a": torch.nested.nested_tensor([torch.zeros(2), torch.zeros(3)])}})
+
+
 @pytest.mark.parametrize("container", ["torch", "bare pickle", "beside the network"])
 def test_a_pickle_that_executes_code_is_refused_and_executes_nothing(tmp_path: Path, container: str) -> None:
     proof = tmp_path / "executed"
@@ -73,6 +80,14 @@ def test_a_pickle_that_executes_code_is_refused_and_executes_nothing(tmp_path: P
         (torch_file({"net": {"a": torch.zeros(1).expand(1 << 40)}}), r"a of shape \(1099511627776,\) is a view"),
         (torch_file({"net": dict.fromkeys("abcdef", torch.zeros(9000))}), "tensors share their numbers"),
         (torch_file({"net": {"a": torch.tensor([1.0, float("nan")])}}), "a holds numbers that are not finite"),
+        (
+            torch_file({"net": {"a": torch.full((2,), 1e300, dtype=torch.float64)}}),
+            "a holds numbers that are not finite",
+        ),
+        (torch_file({"net": {"a": torch.zeros(2).to(torch.float8_e4m3fn)}}), "not a tensor of numbers of a usual kind"),
+        (torch_file({"net": {"a": torch.zeros(2, dtype=torch.complex64)}}), "not a tensor of numbers of a usual kind"),
+        (nested_tensor_file(), "not a tensor of numbers of a usual kind"),
+        (torch_file({"net": {"a" * 10_000: None}}), "^.{1,600}$"),
         (torch_file({"net": {"a": torch.zeros(2), "module.a": torch.ones(2)}}), "a is there twice"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
@@ -93,6 +108,14 @@ def test_a_flipped_bit_in_a_weight_is_found(tmp_path: Path) -> None:
     path.write_bytes(data)
     with pytest.raises(MissingInput, match=r"data/0 in it is damaged"):
         read_checkpoint(path)
+
+
+def test_a_refused_pickle_does_not_pass_on_the_advice_to_execute_it(tmp_path: Path) -> None:
+    path = tmp_path / "net_last.pth"
+    path.write_bytes(torch_file({"net": {"a": Path("x")}}))
+    with pytest.raises(MissingInput, match="it asks for more than tensors") as refused:
+        read_checkpoint(path)
+    assert "weights_only" not in str(refused.value)
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")  # PyTorch's, of pickles of other protocols

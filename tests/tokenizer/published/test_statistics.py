@@ -44,6 +44,8 @@ def test_weights_without_statistics_say_what_to_do(tmp_path: Path) -> None:
         ([1.0, 2.0], [1.0], "2 numbers and .* 1: they do not belong together"),
         ([1.0, 2.0], [1.0, 0.0], "a deviation must be positive, and number 1 is not"),
         ([1.0, np.nan], [1.0, 1.0], "not finite"),
+        ([1.0, 1e300], [1.0, 1.0], "or too large"),
+        ([1.0, 1.0], [1.0, 1e300], "or too large"),
         ([[1.0, 2.0]], [1.0, 1.0], "not one row"),
         ([1, 2], [1.0, 1.0], "not one row of floating-point"),
         ([], [], "not one row"),

@@ -2,7 +2,8 @@
 
 nanoGPT's loader maps `train.bin` and `val.bin` as uint16 and takes `vocab_size` from `meta.pkl`; without that file it would assume
 GPT-2's 50,304, fewer than our largest codebooks have. Beyond 65,536 ids the files are uint32, and the loader's dtype has to
-be changed with them.
+be changed with them. Its `sample.py` reads `stoi` and `itos` from the same file: the newline that it begins with by itself is END,
+and what it prints is a motion a line, in numbers.
 """
 
 from __future__ import annotations
@@ -31,8 +32,11 @@ def write(corpus: Corpus, folder: Path, progress: Progress) -> Iterator[Written]
                 progress.advance(float(ends))
         yield Written(f"{split}.bin", file.size, file.sha256, split, windows)
     with NewFile(folder, "meta.pkl") as file:
-        # A dictionary of one whole number: the format is nanoGPT's, and nothing in it can be executed.
-        file.write(pickle.dumps({"vocab_size": vocabulary(corpus)}, protocol=2))
+        # Numbers and texts alone: the format is nanoGPT's, and nothing in it can be executed.
+        ends = end_id(corpus)
+        words = [*(f"{code} " for code in range(ends)), "\n"]
+        meta = {"vocab_size": vocabulary(corpus), "itos": words, "stoi": {"\n": ends}}
+        file.write(pickle.dumps(meta, protocol=2))
     yield Written("meta.pkl", file.size, file.sha256)
 
 

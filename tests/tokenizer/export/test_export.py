@@ -103,8 +103,21 @@ def test_bin_is_the_flat_sequence_that_nanogpt_maps(make_corpus, tmp_path, size,
         mapped = np.memmap(tmp_path / "out" / f"{split}.bin", dtype=kind, mode="r")
         assert mapped.tolist() == sequence(corpus, split)
     meta = pickle.loads((tmp_path / "out/meta.pkl").read_bytes())  # noqa: S301 - written just now
-    assert meta == {"vocab_size": size * per_step + 1}
+    assert meta["vocab_size"] == size * per_step + 1 == len(meta["itos"])
     assert max(sequence(corpus, "train")) < meta["vocab_size"]
+
+
+@pytest.mark.parametrize("per_step", [1, 3])
+def test_what_nanogpt_samples_is_printed_as_a_motion_a_line(make_corpus, tmp_path, per_step) -> None:
+    corpus = make_corpus(100, per_step)
+    export_corpus(corpus, "bin", tmp_path / "out")
+    meta = pickle.loads((tmp_path / "out/meta.pkl").read_bytes())  # noqa: S301 - written just now
+    # As its sample.py begins, and as it shows what was drawn.
+    assert [meta["stoi"][letter] for letter in "\n"] == [100 * per_step]
+    drawn = sequence(corpus, "val")
+    lines = "".join(meta["itos"][number] for number in drawn).splitlines()
+    assert [len(line.split()) for line in lines] == [length * per_step for length in WINDOWS["val"]]
+    assert [int(word) for word in lines[0].split()] == drawn[: len(lines[0].split())]
 
 
 def test_jsonl_holds_every_column_of_every_window(make_corpus, tmp_path) -> None:

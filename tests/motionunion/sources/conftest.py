@@ -144,12 +144,13 @@ class Walked(NamedTuple):
     ) -> None:
         """The walk on a known skeleton, with its local axes as its map says they point in a T-pose.
 
-        `tree` has a line `joint parent` per joint; joints that stand for no SMPL joint lie on their parents, or where
-        `places` says. Where the map has an End Site for a joint, it is written there. `carrier` is the joint that has the travel, `every_joint` gives all of them position channels.
+        `tree` has a line per limb, `parent joint joint ...`, the root's parent being `-`; joints that stand for no SMPL joint
+        lie on their parents, or where `places` says. Where the map has an End Site for a joint, it is written there. `carrier` is the joint that has the travel, `every_joint` gives all of them position channels.
         """
         joint_map = JOINT_MAPS[skeleton_id]
         assert joint_map.axes is not None
-        names, above = zip(*(line.split() for line in tree.strip().splitlines()), strict=True)
+        limbs = [line.split() for line in tree.strip().splitlines()]
+        names, above = zip(*((limb[k], limb[k - 1]) for limb in limbs for k in range(1, len(limb))), strict=True)
         parents = [-1 if parent == "-" else names.index(parent) for parent in above]
         plain = plain_names(names)
         places = {p.start: n for n, p in zip(SMPL22_NAMES, joint_map.places, strict=True) if not p.fraction} | (
@@ -232,29 +233,35 @@ def _walk(fps: float, seconds: float, seed: int) -> Walked:
     return Walked(joints, posed.quats_T22x4, posed.root_T3, TEMPLATE.offsets_22x3)
 
 
-@pytest.fixture(scope="session")
-def walk() -> Callable[..., Walked]:
-    """`walk(fps, seconds=2.0, seed=0)`: somebody on the way, as joints and as rotations."""
-    return lambda fps, seconds=2.0, seed=0: _walk(float(fps), seconds, seed)
+def walked(fps: float, seconds: float = 2.0, seed: int = 0) -> Walked:
+    """Somebody on the way, as joints and as rotations."""
+    return _walk(float(fps), seconds, seed)
 
 
-@pytest.fixture(scope="session")
-def write_tree(walk: Callable[..., Walked]) -> Callable[[str, Path], Any]:
-    """`write_tree("kitml", root)` writes what `trees/kitml.py` says a small copy of that data set looks like.
+def write_small_copy(name: str, root: Path) -> Any:
+    """Write what `trees/kitml.py` says a small copy of that data set looks like; returns the module.
 
     Such a file has `write(root, walk)`, which writes two clips or annotations at least, and where it needs them `BESIDE`
     (sources that are in the same tree) and `DAMAGED` (endings of files that the contract test may cut short; those of
-    motion files if it has none). Returns the module.
+    motion files if it has none).
     """
+    spec = importlib.util.spec_from_file_location(f"tree_{name}", TREES / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    root.mkdir(parents=True, exist_ok=True)
+    module.write(root, walked)
+    return module
 
-    def write(name: str, root: Path) -> Any:
-        spec = importlib.util.spec_from_file_location(f"tree_{name}", TREES / f"{name}.py")
-        assert spec is not None
-        assert spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-        root.mkdir(parents=True, exist_ok=True)
-        module.write(root, walk)
-        return module
 
-    return write
+@pytest.fixture(scope="session")
+def walk() -> Callable[..., Walked]:
+    """`walk(fps, seconds=2.0, seed=0)`: somebody on the way."""
+    return walked
+
+
+@pytest.fixture(scope="session")
+def write_tree() -> Callable[[str, Path], Any]:
+    """`write_tree("kitml", root)`: a small copy of a data set."""
+    return write_small_copy

@@ -235,7 +235,7 @@ def test_a_character_of_another_size_than_people_is_refused(tmp_path: Path, walk
             names = [chain[0], *(side + part for part in chain[1:])]
             parents |= dict(zip(names[1:], names, strict=False))
     arms_first = sorted(parents, key=lambda name: name.endswith(("Leg", "Foot", "ToeBase")))
-    tree = "\n".join(f"{name} {parents[name]}" for name in arms_first)
+    tree = "\n".join(f"{parents[name]} {name}" for name in arms_first)
     for unit_m, outcome in ((0.01, None), (0.005, "implausible_size")):
         path = tmp_path / f"{unit_m}.bvh"
         walk(30).write_bvh(path, "mixamo", tree, fps=30, unit_m=unit_m)
@@ -306,7 +306,7 @@ def test_lafan1_re_exports_are_told_from_mixamo_by_their_zero_pose(tmp_path: Pat
         "RightShoulder": "Spine2",
     }
     parents = ["-", *(above.get(name, before) for before, name in itertools.pairwise(names))]
-    tree = "\n".join(f"{name} {parent}" for name, parent in zip(names, parents, strict=True))
+    tree = "\n".join(f"{parent} {name}" for name, parent in zip(names, parents, strict=True))
     for skeleton_id, source in (("lafan1_toebase", "lafan1"), ("mixamo", "mixamo")):
         path = tmp_path / f"{skeleton_id}.bvh"
         walk(30).write_bvh(path, skeleton_id, tree, fps=30, unit_m=0.01)

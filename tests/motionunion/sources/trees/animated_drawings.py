@@ -5,33 +5,13 @@ from pathlib import Path
 from typing import Any
 
 TREE = """
-Hips -
-Spine Hips
-Spine1 Spine
-Spine2 Spine1
-Spine3 Spine2
-Neck Spine3
-Head Neck
-RightShoulder Spine3
-RightArm RightShoulder
-RightForeArm RightArm
-RightHand RightForeArm
-RightHandEnd RightHand
-RightHandThumb1 RightHand
-LeftShoulder Spine3
-LeftArm LeftShoulder
-LeftForeArm LeftArm
-LeftHand LeftForeArm
-LeftHandEnd LeftHand
-LeftHandThumb1 LeftHand
-RightUpLeg Hips
-RightLeg RightUpLeg
-RightFoot RightLeg
-RightToeBase RightFoot
-LeftUpLeg Hips
-LeftLeg LeftUpLeg
-LeftFoot LeftLeg
-LeftToeBase LeftFoot
+- Hips Spine Spine1 Spine2 Spine3 Neck Head
+Spine3 RightShoulder RightArm RightForeArm RightHand RightHandEnd
+RightHand RightHandThumb1
+Spine3 LeftShoulder LeftArm LeftForeArm LeftHand LeftHandEnd
+LeftHand LeftHandThumb1
+Hips RightUpLeg RightLeg RightFoot RightToeBase
+Hips LeftUpLeg LeftLeg LeftFoot LeftToeBase
 """
 
 

@@ -5,28 +5,11 @@ from pathlib import Path
 from typing import Any
 
 TREE = """
-joint_Root -
-Hips joint_Root
-Spine Hips
-Chest Spine
-Neck Chest
-Head Neck
-Shoulder_L Chest
-UpperArm_L Shoulder_L
-LowerArm_L UpperArm_L
-Hand_L LowerArm_L
-Shoulder_R Chest
-UpperArm_R Shoulder_R
-LowerArm_R UpperArm_R
-Hand_R LowerArm_R
-UpperLeg_L Hips
-LowerLeg_L UpperLeg_L
-Foot_L LowerLeg_L
-Toes_L Foot_L
-UpperLeg_R Hips
-LowerLeg_R UpperLeg_R
-Foot_R LowerLeg_R
-Toes_R Foot_R
+- joint_Root Hips Spine Chest Neck Head
+Chest Shoulder_L UpperArm_L LowerArm_L Hand_L
+Chest Shoulder_R UpperArm_R LowerArm_R Hand_R
+Hips UpperLeg_L LowerLeg_L Foot_L Toes_L
+Hips UpperLeg_R LowerLeg_R Foot_R Toes_R
 """
 
 

@@ -5,38 +5,12 @@ from pathlib import Path
 from typing import Any
 
 TREE = """
-Root -
-Hips Root
-Spine1 Hips
-Spine2 Spine1
-Chest Spine2
-Neck1 Chest
-Neck2 Neck1
-Head Neck2
-HeadEnd Head
-Jaw Head
-LeftShoulder Chest
-LeftArm LeftShoulder
-LeftForeArm LeftArm
-LeftHand LeftForeArm
-LeftHandThumb1 LeftHand
-LeftHandThumbEnd LeftHandThumb1
-RightShoulder Chest
-RightArm RightShoulder
-RightForeArm RightArm
-RightHand RightForeArm
-RightHandThumb1 RightHand
-RightHandThumbEnd RightHandThumb1
-LeftLeg Hips
-LeftShin LeftLeg
-LeftFoot LeftShin
-LeftToeBase LeftFoot
-LeftToeEnd LeftToeBase
-RightLeg Hips
-RightShin RightLeg
-RightFoot RightShin
-RightToeBase RightFoot
-RightToeEnd RightToeBase
+- Root Hips Spine1 Spine2 Chest Neck1 Neck2 Head HeadEnd
+Head Jaw
+Chest LeftShoulder LeftArm LeftForeArm LeftHand LeftHandThumb1 LeftHandThumbEnd
+Chest RightShoulder RightArm RightForeArm RightHand RightHandThumb1 RightHandThumbEnd
+Hips LeftLeg LeftShin LeftFoot LeftToeBase LeftToeEnd
+Hips RightLeg RightShin RightFoot RightToeBase RightToeEnd
 """
 
 

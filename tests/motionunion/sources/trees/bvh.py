@@ -8,35 +8,17 @@ from motionunion.joint_map_writing import joint_map_toml
 from motionunion.joint_maps import JOINT_MAPS, JointMap
 
 TREE = """
-Hips -
-Chest Hips
-Chest2 Chest
-Chest3 Chest2
-Chest4 Chest3
-Neck Chest4
-Head Neck
-LeftCollar Chest4
-LeftShoulder LeftCollar
-LeftElbow LeftShoulder
-LeftWrist LeftElbow
-RightCollar Chest4
-RightShoulder RightCollar
-RightElbow RightShoulder
-RightWrist RightElbow
-LeftHip Hips
-LeftKnee LeftHip
-LeftAnkle LeftKnee
-LeftToe LeftAnkle
-RightHip Hips
-RightKnee RightHip
-RightAnkle RightKnee
-RightToe RightAnkle
+- Hips Chest Chest2 Chest3 Chest4 Neck Head
+Chest4 LeftCollar LeftShoulder LeftElbow LeftWrist
+Chest4 RightCollar RightShoulder RightElbow RightWrist
+Hips LeftHip LeftKnee LeftAnkle LeftToe
+Hips RightHip RightKnee RightAnkle RightToe
 """
 """Xsens with the left limbs first: another order is another skeleton."""
 
 
 def write(root: Path, walk: Callable[..., Any]) -> None:
-    names = tuple(line.split()[0] for line in TREE.strip().splitlines())
+    names = tuple(name for line in TREE.strip().splitlines() for name in line.split()[1:])
     known = JOINT_MAPS["xsens_100style"]
     own = JointMap(
         skeleton_id="left_first",

@@ -5,37 +5,13 @@ from pathlib import Path
 from typing import Any
 
 TREE = """
-Hips -
-LHipJoint Hips
-LeftHip LHipJoint
-LeftKnee LeftHip
-LeftAnkle LeftKnee
-LeftToe LeftAnkle
-RHipJoint Hips
-RightHip RHipJoint
-RightKnee RightHip
-RightAnkle RightKnee
-RightToe RightAnkle
-lowerback Hips
-Chest lowerback
-Chest2 Chest
-lowerneck Chest2
-Neck lowerneck
-Head Neck
-LeftCollar Chest2
-LeftShoulder LeftCollar
-LeftElbow LeftShoulder
-LeftWrist LeftElbow
-lhand LeftWrist
-LFingers lhand
-LThumb LeftWrist
-RightCollar Chest2
-RightShoulder RightCollar
-RightElbow RightShoulder
-RightWrist RightElbow
-rhand RightWrist
-RFingers rhand
-RThumb RightWrist
+- Hips LHipJoint LeftHip LeftKnee LeftAnkle LeftToe
+Hips RHipJoint RightHip RightKnee RightAnkle RightToe
+Hips lowerback Chest Chest2 lowerneck Neck Head
+Chest2 LeftCollar LeftShoulder LeftElbow LeftWrist lhand LFingers
+LeftWrist LThumb
+Chest2 RightCollar RightShoulder RightElbow RightWrist rhand RFingers
+RightWrist RThumb
 """
 
 

@@ -5,37 +5,13 @@ from pathlib import Path
 from typing import Any
 
 TREE = """
-Hips -
-LHipJoint Hips
-LeftUpLeg LHipJoint
-LeftLeg LeftUpLeg
-LeftFoot LeftLeg
-LeftToeBase LeftFoot
-RHipJoint Hips
-RightUpLeg RHipJoint
-RightLeg RightUpLeg
-RightFoot RightLeg
-RightToeBase RightFoot
-LowerBack Hips
-Spine LowerBack
-Spine1 Spine
-Neck Spine1
-Neck1 Neck
-Head Neck1
-LeftShoulder Spine1
-LeftArm LeftShoulder
-LeftForeArm LeftArm
-LeftHand LeftForeArm
-LeftFingerBase LeftHand
-LFingers LeftFingerBase
-LThumb LeftHand
-RightShoulder Spine1
-RightArm RightShoulder
-RightForeArm RightArm
-RightHand RightForeArm
-RightFingerBase RightHand
-RFingers RightFingerBase
-RThumb RightHand
+- Hips LHipJoint LeftUpLeg LeftLeg LeftFoot LeftToeBase
+Hips RHipJoint RightUpLeg RightLeg RightFoot RightToeBase
+Hips LowerBack Spine Spine1 Neck Neck1 Head
+Spine1 LeftShoulder LeftArm LeftForeArm LeftHand LeftFingerBase LFingers
+LeftHand LThumb
+Spine1 RightShoulder RightArm RightForeArm RightHand RightFingerBase RFingers
+RightHand RThumb
 """
 
 

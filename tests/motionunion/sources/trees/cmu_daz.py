@@ -5,49 +5,20 @@ from pathlib import Path
 from typing import Any
 
 TREE = """
-hip -
-abdomen hip
-chest abdomen
-neck chest
-head neck
-leftEye head
-rightEye head
-rCollar chest
-rShldr rCollar
-rForeArm rShldr
-rHand rForeArm
-rThumb1 rHand
-rThumb2 rThumb1
-rIndex1 rHand
-rIndex2 rIndex1
-rMid1 rHand
-rMid2 rMid1
-rRing1 rHand
-rRing2 rRing1
-rPinky1 rHand
-rPinky2 rPinky1
-lCollar chest
-lShldr lCollar
-lForeArm lShldr
-lHand lForeArm
-lThumb1 lHand
-lThumb2 lThumb1
-lIndex1 lHand
-lIndex2 lIndex1
-lMid1 lHand
-lMid2 lMid1
-lRing1 lHand
-lRing2 lRing1
-lPinky1 lHand
-lPinky2 lPinky1
-rButtock hip
-rThigh rButtock
-rShin rThigh
-rFoot rShin
-lButtock hip
-lThigh lButtock
-lShin lThigh
-lFoot lShin
+- hip abdomen chest neck head leftEye
+head rightEye
+chest rCollar rShldr rForeArm rHand rThumb1 rThumb2
+rHand rIndex1 rIndex2
+rHand rMid1 rMid2
+rHand rRing1 rRing2
+rHand rPinky1 rPinky2
+chest lCollar lShldr lForeArm lHand lThumb1 lThumb2
+lHand lIndex1 lIndex2
+lHand lMid1 lMid2
+lHand lRing1 lRing2
+lHand lPinky1 lPinky2
+hip rButtock rThigh rShin rFoot
+hip lButtock lThigh lShin lFoot
 """
 
 

@@ -5,30 +5,11 @@ from pathlib import Path
 from typing import Any
 
 TREE = """
-Hips -
-Spine Hips
-Spine1 Spine
-Spine2 Spine1
-Spine3 Spine2
-Neck Spine3
-Neck1 Neck
-Head Neck1
-RightShoulder Spine3
-RightArm RightShoulder
-RightForeArm RightArm
-RightHand RightForeArm
-LeftShoulder Spine3
-LeftArm LeftShoulder
-LeftForeArm LeftArm
-LeftHand LeftForeArm
-RightUpLeg Hips
-RightLeg RightUpLeg
-RightFoot RightLeg
-RightToeBase RightFoot
-LeftUpLeg Hips
-LeftLeg LeftUpLeg
-LeftFoot LeftLeg
-LeftToeBase LeftFoot
+- Hips Spine Spine1 Spine2 Spine3 Neck Neck1 Head
+Spine3 RightShoulder RightArm RightForeArm RightHand
+Spine3 LeftShoulder LeftArm LeftForeArm LeftHand
+Hips RightUpLeg RightLeg RightFoot RightToeBase
+Hips LeftUpLeg LeftLeg LeftFoot LeftToeBase
 """
 
 

@@ -5,28 +5,11 @@ from pathlib import Path
 from typing import Any
 
 TREE = """
-Hips -
-LeftUpLeg Hips
-LeftLeg LeftUpLeg
-LeftFoot LeftLeg
-LeftToe LeftFoot
-RightUpLeg Hips
-RightLeg RightUpLeg
-RightFoot RightLeg
-RightToe RightFoot
-Spine Hips
-Spine1 Spine
-Spine2 Spine1
-Neck Spine2
-Head Neck
-LeftShoulder Spine2
-LeftArm LeftShoulder
-LeftForeArm LeftArm
-LeftHand LeftForeArm
-RightShoulder Spine2
-RightArm RightShoulder
-RightForeArm RightArm
-RightHand RightForeArm
+- Hips LeftUpLeg LeftLeg LeftFoot LeftToe
+Hips RightUpLeg RightLeg RightFoot RightToe
+Hips Spine Spine1 Spine2 Neck Head
+Spine2 LeftShoulder LeftArm LeftForeArm LeftHand
+Spine2 RightShoulder RightArm RightForeArm RightHand
 """
 
 

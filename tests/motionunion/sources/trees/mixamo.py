@@ -5,34 +5,12 @@ from pathlib import Path
 from typing import Any
 
 TREE = """
-mixamorig:Hips -
-mixamorig:Spine mixamorig:Hips
-mixamorig:Spine1 mixamorig:Spine
-mixamorig:Spine2 mixamorig:Spine1
-mixamorig:Neck mixamorig:Spine2
-mixamorig:Head mixamorig:Neck
-mixamorig:HeadTop_End mixamorig:Head
-mixamorig:LeftEye mixamorig:Head
-mixamorig:LeftShoulder mixamorig:Spine2
-mixamorig:LeftArm mixamorig:LeftShoulder
-mixamorig:LeftForeArm mixamorig:LeftArm
-mixamorig:LeftHand mixamorig:LeftForeArm
-mixamorig:LeftHandIndex1 mixamorig:LeftHand
-mixamorig:RightShoulder mixamorig:Spine2
-mixamorig:RightArm mixamorig:RightShoulder
-mixamorig:RightForeArm mixamorig:RightArm
-mixamorig:RightHand mixamorig:RightForeArm
-mixamorig:RightHandIndex1 mixamorig:RightHand
-mixamorig:RightUpLeg mixamorig:Hips
-mixamorig:RightLeg mixamorig:RightUpLeg
-mixamorig:RightFoot mixamorig:RightLeg
-mixamorig:RightToeBase mixamorig:RightFoot
-mixamorig:RightToe_End mixamorig:RightToeBase
-mixamorig:LeftUpLeg mixamorig:Hips
-mixamorig:LeftLeg mixamorig:LeftUpLeg
-mixamorig:LeftFoot mixamorig:LeftLeg
-mixamorig:LeftToeBase mixamorig:LeftFoot
-mixamorig:LeftToe_End mixamorig:LeftToeBase
+- mixamorig:Hips mixamorig:Spine mixamorig:Spine1 mixamorig:Spine2 mixamorig:Neck mixamorig:Head mixamorig:HeadTop_End
+mixamorig:Head mixamorig:LeftEye
+mixamorig:Spine2 mixamorig:LeftShoulder mixamorig:LeftArm mixamorig:LeftForeArm mixamorig:LeftHand mixamorig:LeftHandIndex1
+mixamorig:Spine2 mixamorig:RightShoulder mixamorig:RightArm mixamorig:RightForeArm mixamorig:RightHand mixamorig:RightHandIndex1
+mixamorig:Hips mixamorig:RightUpLeg mixamorig:RightLeg mixamorig:RightFoot mixamorig:RightToeBase mixamorig:RightToe_End
+mixamorig:Hips mixamorig:LeftUpLeg mixamorig:LeftLeg mixamorig:LeftFoot mixamorig:LeftToeBase mixamorig:LeftToe_End
 """
 
 

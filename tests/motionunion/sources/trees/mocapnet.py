@@ -5,40 +5,13 @@ from pathlib import Path
 from typing import Any
 
 TREE = """
-hip -
-abdomen hip
-chest abdomen
-neck chest
-neck1 neck
-head neck1
-__jaw head
-jaw __jaw
-rcollar chest
-rshoulder rcollar
-relbow rshoulder
-rhand relbow
-__rthumb rhand
-rthumb __rthumb
-lcollar chest
-lshoulder lcollar
-lelbow lshoulder
-lhand lelbow
-__lthumb lhand
-lthumb __lthumb
-rbuttock hip
-rhip rbuttock
-rknee rhip
-rfoot rknee
-toe1-1.r rfoot
-toe2-1.r rfoot
-toe2-2.r toe2-1.r
-lbuttock hip
-lhip lbuttock
-lknee lhip
-lfoot lknee
-toe1-1.l lfoot
-toe2-1.l lfoot
-toe2-2.l toe2-1.l
+- hip abdomen chest neck neck1 head __jaw jaw
+chest rcollar rshoulder relbow rhand __rthumb rthumb
+chest lcollar lshoulder lelbow lhand __lthumb lthumb
+hip rbuttock rhip rknee rfoot toe1-1.r
+rfoot toe2-1.r toe2-2.r
+hip lbuttock lhip lknee lfoot toe1-1.l
+lfoot toe2-1.l toe2-2.l
 """
 
 

@@ -5,37 +5,16 @@ from pathlib import Path
 from typing import Any
 
 TREE = """
-Hips -
-RightUpLeg Hips
-RightLeg RightUpLeg
-RightFoot RightLeg
-LeftUpLeg Hips
-LeftLeg LeftUpLeg
-LeftFoot LeftLeg
-Spine Hips
-Spine1 Spine
-Spine2 Spine1
-Spine3 Spine2
-Neck Spine3
-Head Neck
-RightShoulder Spine3
-RightArm RightShoulder
-RightForeArm RightArm
-RightHand RightForeArm
-RightInHandIndex RightHand
-RightHandIndex1 RightInHandIndex
-LeftShoulder Spine3
-LeftArm LeftShoulder
-LeftForeArm LeftArm
-LeftHand LeftForeArm
-LeftInHandIndex LeftHand
-LeftHandIndex1 LeftInHandIndex
+- Hips RightUpLeg RightLeg RightFoot
+Hips LeftUpLeg LeftLeg LeftFoot
+Hips Spine Spine1 Spine2 Spine3 Neck Head
+Spine3 RightShoulder RightArm RightForeArm RightHand RightInHandIndex RightHandIndex1
+Spine3 LeftShoulder LeftArm LeftForeArm LeftHand LeftInHandIndex LeftHandIndex1
 """
 
 
 def write(root: Path, walk: Callable[..., Any]) -> None:
-    newer = TREE.replace("Spine3 Spine2\nNeck Spine3\nHead Neck\n", "Neck Spine2\nNeck1 Neck\nHead Neck1\n")
-    newer = newer.replace("Shoulder Spine3", "Shoulder Spine2")
+    newer = TREE.replace("Spine3 Neck Head", "Neck Neck1 Head").replace("Spine3 ", "Spine2 ")
     for seed, (skeleton_id, tree) in enumerate(
         (("perception_neuron", TREE), ("perception_neuron_neck1", newer)),
     ):

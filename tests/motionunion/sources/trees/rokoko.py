@@ -5,35 +5,15 @@ from pathlib import Path
 from typing import Any
 
 TREE = """
-Hips -
-Spine Hips
-Spine1 Spine
-Spine2 Spine1
-Spine3 Spine2
-LeftShoulder Spine3
-LeftArm LeftShoulder
-LeftForeArm LeftArm
-LeftHand LeftForeArm
-LeftHandIndex1 LeftHand
-LeftArmRoll LeftArm
-Neck Spine3
-Head Neck
-RightShoulder Spine3
-RightArm RightShoulder
-RightForeArm RightArm
-RightHand RightForeArm
-RightHandIndex1 RightHand
-LeftUpLeg Hips
-LeftLeg LeftUpLeg
-LeftFoot LeftLeg
-LeftToeBase LeftFoot
-LeftLegRoll LeftLeg
-LeftUpLegRoll LeftUpLeg
-RightUpLeg Hips
-RightLeg RightUpLeg
-RightFoot RightLeg
-RightToeBase RightFoot
-RightLegRoll RightLeg
+- Hips Spine Spine1 Spine2 Spine3 LeftShoulder LeftArm LeftForeArm LeftHand LeftHandIndex1
+LeftArm LeftArmRoll
+Spine3 Neck Head
+Spine3 RightShoulder RightArm RightForeArm RightHand RightHandIndex1
+Hips LeftUpLeg LeftLeg LeftFoot LeftToeBase
+LeftLeg LeftLegRoll
+LeftUpLeg LeftUpLegRoll
+Hips RightUpLeg RightLeg RightFoot RightToeBase
+RightLeg RightLegRoll
 """
 
 

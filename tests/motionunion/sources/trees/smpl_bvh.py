@@ -5,30 +5,11 @@ from pathlib import Path
 from typing import Any
 
 TREE = """
-Pelvis -
-Left_hip Pelvis
-Left_knee Left_hip
-Left_ankle Left_knee
-Left_foot Left_ankle
-Right_hip Pelvis
-Right_knee Right_hip
-Right_ankle Right_knee
-Right_foot Right_ankle
-Spine1 Pelvis
-Spine2 Spine1
-Spine3 Spine2
-Neck Spine3
-Head Neck
-Left_collar Spine3
-Left_shoulder Left_collar
-Left_elbow Left_shoulder
-Left_wrist Left_elbow
-Left_palm Left_wrist
-Right_collar Spine3
-Right_shoulder Right_collar
-Right_elbow Right_shoulder
-Right_wrist Right_elbow
-Right_palm Right_wrist
+- Pelvis Left_hip Left_knee Left_ankle Left_foot
+Pelvis Right_hip Right_knee Right_ankle Right_foot
+Pelvis Spine1 Spine2 Spine3 Neck Head
+Spine3 Left_collar Left_shoulder Left_elbow Left_wrist Left_palm
+Spine3 Right_collar Right_shoulder Right_elbow Right_wrist Right_palm
 """
 
 

@@ -5,29 +5,11 @@ from pathlib import Path
 from typing import Any
 
 TREE = """
-Hips -
-Chest Hips
-Chest2 Chest
-Chest3 Chest2
-Chest4 Chest3
-Neck Chest4
-Head Neck
-RightCollar Chest4
-RightShoulder RightCollar
-RightElbow RightShoulder
-RightWrist RightElbow
-LeftCollar Chest4
-LeftShoulder LeftCollar
-LeftElbow LeftShoulder
-LeftWrist LeftElbow
-RightHip Hips
-RightKnee RightHip
-RightAnkle RightKnee
-RightToe RightAnkle
-LeftHip Hips
-LeftKnee LeftHip
-LeftAnkle LeftKnee
-LeftToe LeftAnkle
+- Hips Chest Chest2 Chest3 Chest4 Neck Head
+Chest4 RightCollar RightShoulder RightElbow RightWrist
+Chest4 LeftCollar LeftShoulder LeftElbow LeftWrist
+Hips RightHip RightKnee RightAnkle RightToe
+Hips LeftHip LeftKnee LeftAnkle LeftToe
 """
 
 

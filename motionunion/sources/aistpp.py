@@ -32,7 +32,7 @@ from motionunion.clip import SPLITS, Caption, ClipRef, RawClip
 from motionunion.errors import SourceFormatError
 from motionunion.formats.npy import Array
 from motionunion.formats.plain_pickle import read_plain_pickle
-from motionunion.sources.base import Claim, Folder, ReadOptions, Skip
+from motionunion.sources.base import Claim, Folder, ReadOptions, Skip, refs_by_stem
 from motionunion.sources.smpl_parameters import Body, smpl_clip, whole_pose
 
 _NAME = re.compile(
@@ -60,10 +60,7 @@ class AistPlusPlus:
 
     def discover(self, claim: Claim) -> Iterator[ClipRef]:
         """One clip per pickle, sorted by key, which is the file's name."""
-        motions = {path.stem: path for path in claim.files if path.suffix.lower() == ".pkl"}
-        for key, path in sorted(motions.items()):
-            yield ClipRef(source=self.name, key=key, uid=f"{self.name}/{key.lower()}", path=path, root=claim.root,
-                          size=path.stat().st_size)  # fmt: skip
+        return refs_by_stem(self.name, claim, ".pkl")
 
     def read(self, ref: ClipRef, options: ReadOptions) -> RawClip:
         """Read one pickle. Raises `SourceFormatError` or `ClipError`."""

@@ -32,15 +32,14 @@ from motionunion.sources.amass_names import LEAD_IN_S, key_of, uid_of
 from motionunion.sources.base import Claim, Folder, ReadOptions, Skip
 from motionunion.sources.smpl_parameters import (
     RATE_KEYS,
-    Body,
     Pose,
-    one_shape,
     parted_pose,
     shaped,
     smpl_clip,
+    stated_body,
     stated_rate,
-    text_of,
     whole_pose,
+    with_expression,
 )
 
 _LAYOUTS: dict[tuple[int, ...], str] = {
@@ -95,8 +94,7 @@ class Amass:
         if frames == 0:
             raise ClipError(f"{ref.path}: holds no frame", reason="empty")
         fps, labels = stated_rate(arrays, ref.path)
-        body = Body(gender=text_of(arrays.get("gender")), betas=one_shape(arrays, ref.path))
-        raw = smpl_clip(ref, pose, trans, body, fps, options, up="z")
+        raw = smpl_clip(ref, pose, trans, stated_body(arrays, ref.path), fps, options, up="z")
         valid, flags = _lead_in(ref.uid, fps, frames)
         dispute = source_manifest(self.name)["disputed_rates"].get(ref.uid.split("/")[1])
         if dispute is not None:
@@ -146,10 +144,7 @@ def _smplx_pose(arrays: Mapping[str, Array], path: Path) -> Pose:
         pose = parted_pose(arrays, path, "smplx", root="root_orient", body="pose_body", parts=parts)
     else:
         pose = whole_pose(arrays["poses"], path, ("smplx",))
-    if "expression" not in arrays:
-        return pose
-    expression = shaped(arrays, "expression", path, len(pose.rotvecs_T22x3), None)
-    return replace(pose, face={**pose.face, "expression": expression})
+    return with_expression(pose, arrays, path)
 
 
 def _lead_in(uid: str, fps: Fraction, frames: int) -> tuple[tuple[int, int] | None, tuple[str, ...]]:

@@ -133,6 +133,14 @@ class Folder:
         return tuple(name for name in self.names if name.lower().endswith(suffixes))
 
 
+def refs_by_stem(source: str, claim: Claim, suffix: str) -> Iterator[ClipRef]:
+    """One clip per claimed file of a suffix, sorted by key, which is the file's name; of files of one name the last path's."""
+    motions = {path.stem: path for path in claim.files if path.suffix.lower() == suffix}
+    for key, path in sorted(motions.items()):
+        yield ClipRef(source=source, key=key, uid=f"{source}/{key.lower()}", path=path, root=claim.root,
+                      size=path.stat().st_size)  # fmt: skip
+
+
 def is_text(name: str) -> bool:
     """Whether a file system's name is text: where its bytes are not UTF-8, Python puts half characters for them."""
     return not any("\ud800" <= letter <= "\udfff" for letter in name)

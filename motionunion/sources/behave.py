@@ -190,7 +190,7 @@ def _split(ref: ClipRef, sequence: str) -> str | None:
             sides = _read_split(state)
             # A sequence that was cut in two is named in the split as a whole.
             return sides.get(sequence) or next(
-                (side for name, side in sides.items() if sequence.startswith(name)), None
+                (side for name, side in sides.items() if sequence.startswith(f"{name}_")), None
             )
     return None
 

@@ -8,6 +8,8 @@ train.txt val.txt test.txt ids
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 
@@ -17,8 +19,54 @@ from motionunion.captions import CaptionLine, read_humanml3d_text, read_text
 from motionunion.clip import SPLITS, Caption
 from motionunion.errors import ClipError, SourceFormatError
 from motionunion.formats.npy import Array, npy_head, read_npy
+from motionunion.sources.base import Folder
 
 LISTS = ("train.txt", "val.txt", "test.txt", "train_val.txt", "all.txt")
+STATISTICS = ("Mean.npy", "Std.npy")
+
+_PARTS = (("new_joint_vecs", ".npy"), ("new_joints", ".npy"), ("texts", ".txt"))
+
+
+def ids_with_features(home: Folder, ids: re.Pattern[str], dims: int) -> bool:
+    """Whether a folder holds features of so many columns under such ids, by the heads of the first few."""
+    vectors = home.below("new_joint_vecs")
+    if vectors is None:
+        return False
+    names = [name for name in vectors.with_suffix(".npy") if ids.fullmatch(Path(name).stem)]
+    return any(is_features(vectors.path / name, dims) for name in names[:5])
+
+
+def files_of_ids(home: Folder, ids: re.Pattern[str], *tables: str) -> list[Path]:
+    """Lists of splits, statistics and other tables of a folder, and what its parts hold of such ids."""
+    files = [home.path / name for name in (*LISTS, *STATISTICS, *tables) if name in home.names]
+    for name, suffix in _PARTS:
+        part = home.below(name)
+        if part is not None:
+            files += [part.path / n for n in part.with_suffix(suffix) if ids.fullmatch(Path(n).stem)]
+    return files
+
+
+def joints_beside(
+    root: Path, name: str, features: Array, joints: int, decode: Callable[[Array], Array]
+) -> tuple[Array, Path | None]:
+    """The joints that lie beside features, and their file; decoded from the features where there is none.
+
+    Raises as `read_joints`.
+    """
+    path = root / "new_joints" / f"{name}.npy"
+    return (read_joints(path, len(features), joints), path) if path.is_file() else (decode(features), None)
+
+
+def decoded_263(features: Array) -> Array:
+    """Joints (T, 22, 3) of HumanML3D's features."""
+    from motionunion.representations import decode  # late: representations load more than recognition needs
+
+    return decode(features, "hml263@20/compat")
+
+
+def that_are_files(*paths: Path | None) -> tuple[Path, ...]:
+    """Those of some paths that are there."""
+    return tuple(path for path in paths if path is not None and path.is_file())
 
 
 def read_features(path: Path, dims: int) -> Array:

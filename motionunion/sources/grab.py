@@ -42,6 +42,7 @@ from motionunion.sources.smpl_parameters import (
     stated_rate,
     text_of,
     whole_pose,
+    with_expression,
 )
 
 _MEMBERS = frozenset({"body", "lhand", "rhand", "object", "contact", "sbj_id", "obj_name"})
@@ -122,11 +123,7 @@ def _params(path: Path) -> dict[str, Array]:
 def _pose(params: dict[str, Array], path: Path) -> Pose:
     if "fullpose" not in params:  # hands are principal components then, of a model that is not here
         return parted_pose(params, path, "smplx", root="global_orient", body="body_pose", parts=_PARTS)
-    pose = whole_pose(params["fullpose"], path, ("smplx",))
-    if "expression" not in params:
-        return pose
-    expression = shaped(params, "expression", path, len(pose.rotvecs_T22x3), None)
-    return replace(pose, face={**pose.face, "expression": expression})
+    return with_expression(whole_pose(params["fullpose"], path, ("smplx",)), params, path)
 
 
 def _betas(path: Path, gender: str | None, subject: str | None) -> tuple[npt.NDArray[np.float64] | None, Path | None]:

@@ -29,18 +29,20 @@ import numpy as np
 
 from motionunion.clip import Annotation, ClipRef, RawClip, Segment, Shipped
 from motionunion.errors import SourceFormatError
-from motionunion.formats.npy import Array
 from motionunion.skeleton import SMPL22_NAMES, SMPL22_PARENTS, Skeleton
 from motionunion.sources.base import Claim, Folder, Reading, ReadOptions, Skip
 from motionunion.sources.feature_folder import (
-    LISTS,
     caption_lines,
     caption_of,
+    decoded_263,
+    files_of_ids,
+    ids_with_features,
     is_features,
+    joints_beside,
     official_splits,
     read_features,
-    read_joints,
-)  # fmt: skip
+    that_are_files,
+)
 from motionunion.sources.humanml3d_index import INDEX_FPS, Index, IndexRow, is_index, read_index
 
 LAYER = "humanml3d"
@@ -48,7 +50,6 @@ REPRESENTATION = "hml263@20/compat"
 DIMS = 263
 
 _ID = re.compile(r"M?\d{6}")
-_STATISTICS = ("Mean.npy", "Std.npy")
 
 
 class HumanML3D:
@@ -69,13 +70,9 @@ class HumanML3D:
             home = next((sub for sub in map(folder.below, folder.folders) if sub and _is_data(sub)), folder)
         if not has_index and not _is_data(home):
             return None
-        files = [home.path / name for name in (*LISTS, *_STATISTICS) if name in home.names]
+        files = files_of_ids(home, _ID)
         if has_index:
             files.append(folder.path / "index.csv")
-        for name, suffix in (("new_joint_vecs", ".npy"), ("new_joints", ".npy"), ("texts", ".txt")):
-            part = home.below(name)
-            if part is not None:
-                files += [part.path / n for n in part.with_suffix(suffix) if _ID.fullmatch(Path(n).stem)]
         claim = Claim(self.name, home.path, tuple(sorted(files)))
         return replace(claim, skipped=(*_unread(home), *_unused(claim)))
 
@@ -114,7 +111,7 @@ class HumanML3D:
 
     def _clip(self, ref: ClipRef, row: IndexRow | None, split: str | None) -> RawClip:
         features = read_features(ref.path, DIMS)
-        joints, joints_path = _joints(ref, features)
+        joints, joints_path = joints_beside(ref.root, ref.path.stem, features, 22, decoded_263)
         mirrored = ref.key.startswith("M")
         text_path = ref.root / "texts" / f"{ref.key}.txt"
         lines, faults = caption_lines(text_path, len(features) / INDEX_FPS)
@@ -134,7 +131,7 @@ class HumanML3D:
             captions=tuple(caption_of(line, ref.uid, LAYER) for line in lines),
             labels=_labels(row, base),
             flags=("mirrored",) if mirrored else (),
-            inputs=tuple(path for path in (ref.path, joints_path, text_path) if path is not None and path.is_file()),
+            inputs=that_are_files(ref.path, joints_path, text_path),
             faults=faults,
         )
 
@@ -156,15 +153,6 @@ def index_file(root: Path) -> Path | None:
     return None
 
 
-def _joints(ref: ClipRef, features: Array) -> tuple[Array, Path | None]:
-    path = ref.root / "new_joints" / ref.path.name
-    if not path.is_file():
-        from motionunion.representations import decode
-
-        return decode(features, REPRESENTATION), None
-    return read_joints(path, len(features), 22), path
-
-
 def _labels(row: IndexRow | None, base: str) -> dict[str, str]:
     if row is None:
         return {"base": base}
@@ -176,10 +164,8 @@ def _by_id(claim: Claim, folder: str) -> dict[str, Path]:
 
 
 def _is_data(folder: Folder) -> bool:
-    vectors = folder.below("new_joint_vecs")
-    if vectors is not None:
-        names = [name for name in vectors.with_suffix(".npy") if _ID.fullmatch(Path(name).stem)]
-        return bool(names) and any(is_features(vectors.path / name, DIMS) for name in names[:5])
+    if "new_joint_vecs" in folder.folders:
+        return ids_with_features(folder, _ID, DIMS)
     texts = folder.below("texts")
     if texts is None or "motion_data" in folder.folders:  # HumanML3D as 272 features, which `motionstreamer_272` reads
         return False

@@ -22,7 +22,7 @@ from motionunion.clip import Caption, ClipRef, RawClip
 from motionunion.errors import SourceFormatError
 from motionunion.formats.json_text import read_json
 from motionunion.formats.npz import list_members, read_npz
-from motionunion.sources.base import Claim, Folder, ReadOptions
+from motionunion.sources.base import Claim, Folder, ReadOptions, refs_by_stem
 from motionunion.sources.smpl_parameters import Body, fitted_shape, parted_pose, shaped, smpl_clip
 
 _NAME = re.compile(r"p(?P<person>\d{6})_(?P<side>[ar])(?P<action>\d{6})")
@@ -46,10 +46,7 @@ class HuMMan:
 
     def discover(self, claim: Claim) -> Iterator[ClipRef]:
         """One clip per npz, sorted by key, which is the file's name."""
-        motions = {path.stem: path for path in claim.files if path.suffix.lower() == ".npz"}
-        for key, path in sorted(motions.items()):
-            yield ClipRef(source=self.name, key=key, uid=f"{self.name}/{key.lower()}", path=path, root=claim.root,
-                          size=path.stat().st_size)  # fmt: skip
+        return refs_by_stem(self.name, claim, ".npz")
 
     def read(self, ref: ClipRef, options: ReadOptions) -> RawClip:
         """Read one npz and its phases. Raises `SourceFormatError` or `ClipError`."""

@@ -30,7 +30,7 @@ from motionunion.formats.npy import Array, npy_head, read_npy
 from motionunion.formats.plain_pickle import read_plain_pickle
 from motionunion.skeleton import SMPL22_NAMES, SMPL22_PARENTS, Skeleton
 from motionunion.sources.base import Claim, Folder, ReadOptions, Skip
-from motionunion.sources.smpl_parameters import Body, one_shape, parted_pose, shaped, smpl_clip, stated_rate, text_of
+from motionunion.sources.smpl_parameters import parted_pose, shaped, smpl_clip, stated_body, stated_rate
 from motionunion.sources.two_people import ONE_OF_TWO, official_side, pair_labels, shared_sentences
 
 _WIDTH = 62 * 3 + 51 * 6
@@ -119,7 +119,7 @@ def _parameters(ref: ClipRef, options: ReadOptions) -> RawClip:
     parts = {"hands": ("pose_hand", 90)}
     pose = parted_pose(arrays, ref.path, "smplh", root="root_orient", body="pose_body", parts=parts)
     trans = shaped(arrays, "trans", ref.path, len(pose.rotvecs_T22x3), 3)
-    body = Body(gender=text_of(arrays.get("gender")), betas=one_shape(arrays, ref.path))
+    body = stated_body(arrays, ref.path)
     return replace(smpl_clip(ref, pose, trans, body, fps, options, up="z"), labels=labels)
 
 

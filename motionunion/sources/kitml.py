@@ -37,14 +37,15 @@ from motionunion.joint_maps import JOINT_MAPS
 from motionunion.skeleton import Skeleton
 from motionunion.sources.base import Claim, Folder, Reading, ReadOptions, Skip
 from motionunion.sources.feature_folder import (
-    LISTS,
     caption_lines,
     caption_of,
-    is_features,
+    files_of_ids,
+    ids_with_features,
+    joints_beside,
     official_splits,
     read_features,
-    read_joints,
     refuse_non_finite,
+    that_are_files,
 )
 from motionunion.sources.kitml_paths import amass_uids, path_map_file
 
@@ -78,14 +79,8 @@ class KitML:
         """Claim 251 features with what lies around them, and the published set's sentences and joints."""
         files: list[Path] = []
         skipped: list[Skip] = []
-        vectors = folder.below("new_joint_vecs")
-        ids = [n for n in vectors.with_suffix(".npy") if _ID.fullmatch(Path(n).stem)] if vectors is not None else []
-        if vectors is not None and any(is_features(vectors.path / name, DIMS) for name in ids[:5]):
-            files += [folder.path / name for name in (*LISTS, "Mean.npy", "Std.npy") if name in folder.names]
-            for name, suffix in (("new_joint_vecs", ".npy"), ("new_joints", ".npy"), ("texts", ".txt")):
-                part = folder.below(name)
-                if part is not None:
-                    files += [part.path / n for n in part.with_suffix(suffix) if _ID.fullmatch(Path(n).stem)]
+        if ids_with_features(folder, _ID, DIMS):
+            files += files_of_ids(folder, _ID)
         for name in folder.names:
             found = _PART.fullmatch(name)
             if found is not None and found[2] in _UNREAD:
@@ -136,13 +131,7 @@ class KitML:
 
     def _features(self, ref: ClipRef, amass: str | None) -> RawClip:
         features = read_features(ref.path, DIMS)
-        path = ref.root / "new_joints" / ref.path.name
-        if path.is_file():
-            joints = read_joints(path, len(features), JOINTS)
-        else:
-            from motionunion.representations.kit251 import decode
-
-            (joints,) = decode([features])
+        joints, joints_path = joints_beside(ref.root, ref.key, features, JOINTS, _decoded)
         text_path = ref.root / "texts" / f"{ref.key}.txt"
         lines, faults = caption_lines(text_path, float(len(features) / FEATURES_FPS))
         return self._clip(
@@ -153,7 +142,7 @@ class KitML:
             tuple(caption_of(line, ref.uid, LAYER) for line in lines),
             faults=faults,
             shipped=Shipped(representation="kit251@12.5", features_TD=features),
-            inputs=tuple(p for p in (ref.path, path, text_path) if p.is_file()),
+            inputs=that_are_files(ref.path, joints_path, text_path),
         )
 
     def _clip(
@@ -198,6 +187,12 @@ class KitML:
             inputs=inputs or (ref.path,),
             faults=faults,
         )
+
+
+def _decoded(features: Array) -> Array:
+    from motionunion.representations.kit251 import decode  # late: representations load more than recognition needs
+
+    return decode([features])[0]
 
 
 def read_table(path: Path) -> Array:

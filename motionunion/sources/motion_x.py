@@ -20,7 +20,6 @@ depth and touch the ground by chance.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path, PurePosixPath
@@ -34,23 +33,19 @@ from motionunion.clip import ClipRef, RawClip, Shipped
 from motionunion.errors import SourceFormatError
 from motionunion.formats.npy import Array, npy_head
 from motionunion.representations import smplx322 as layout
-from motionunion.sources.amass_names import normalise_part, uid_of
+from motionunion.sources.amass_names import normalise_part
 from motionunion.sources.base import Claim, Folder, ReadOptions, Skip
 from motionunion.sources.feature_folder import LISTS, is_features, read_features
 from motionunion.sources.features_272 import caption_of, lines_of
 from motionunion.sources.id_lists import side_in
 from motionunion.sources.motion_x_frames import placed
+from motionunion.sources.motion_x_names import SUBSETS, group_of
 
 REPRESENTATION = "smplx322@30"
 _HOMES = {"smplx_322": ("motion_data",), "smplx322": ("motion", "motion_generation")}
 """Folder of all motions, and the folders that it lies in."""
 _TEXTS = {"texts": "semantic_labels", "text": "semantic_label"}
-SUBSETS = (
-    "humanml", "fitness", "idea400", "game_motion", "haa500", "music", "aist", "grab", "kungfu", "egobody", "humman",
-    "perform", "animation", "dance",
-)  # fmt: skip
 _MOCAP = ("humanml", "grab", "egobody", "aist")
-_CUT = re.compile(r"(_clip_?\d+)+$", re.IGNORECASE)
 _FACE = "facial motion for clips that have none: Motion-X's script face_motion_augmentation.py puts it into the clips"
 _PER_FRAME = "sentences about faces, hands or single frames, which are not read"
 
@@ -59,7 +54,7 @@ class MotionX:
     """Reader of Motion-X's 322 numbers a frame."""
 
     name = "motion_x"
-    version = 1
+    version = 2
     suffixes: tuple[str, ...] = (".npy",)
 
     def recognise(self, folder: Folder) -> Claim | None:
@@ -134,23 +129,6 @@ class MotionX:
             inputs=(ref.path,) if text_path is None else (ref.path, text_path),
             faults=faults,
         )
-
-
-def group_of(key: str) -> str:
-    """What shares a side of every split: the original's group in mocap subsets, else all that was cut from one video.
-
-    Args:
-        key: The official id, `fitness/subset_0032/Plank_Cross_Crunches_clip_18`.
-    """
-    parts = PurePosixPath(key).parts
-    subset = parts[0].lower()
-    if subset == "humanml":
-        return f"humanml3d/{parts[-1].removeprefix('M')}"
-    if subset == "grab" and len(parts) > 2:
-        return uid_of(f"GRAB/{parts[-2]}/{parts[-1]}")
-    if subset == "egobody" and len(parts) > 2:
-        return f"egobody/{parts[1].lower()}"
-    return "/".join(["motion_x", subset, normalise_part(_CUT.sub("", parts[-1]))])
 
 
 def _flags(subset: str, name: str) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ Licences are those of the sets within. As published, one folder per set:
 
 An earlier release has `smplx_55` folders of SMPL-X instead; where both are there, SMPL+H is read. Almost every set is in
 this project by another way too, so groups are those of the originals wherever a name tells which (GRAB, EgoBody, AIST++,
-HumanML3D, Inter-X). Each body was put on the floor and moved to the origin by itself: people of one scene are no pair here.
+HumanML3D, Inter-X, the videos of Motion-X). Each body was put on the floor and moved to the origin by itself: people of one scene are no pair here.
 """
 
 from __future__ import annotations
@@ -26,19 +26,17 @@ from motionunion.errors import SourceFormatError
 from motionunion.formats.json_text import read_json
 from motionunion.formats.npy import Array
 from motionunion.formats.npz import list_members, read_npz
-from motionunion.sources.aistpp import choreography_of
 from motionunion.sources.amass_names import normalise_part, uid_of
 from motionunion.sources.base import Claim, Folder, ReadOptions, Skip
+from motionunion.sources.motion_x_names import group_in as motion_x_group
 from motionunion.sources.smpl_parameters import (
     RATE_KEYS,
-    Body,
     Pose,
-    one_shape,
     parted_pose,
     shaped,
     smpl_clip,
+    stated_body,
     stated_rate,
-    text_of,
     whole_pose,
 )
 
@@ -56,7 +54,7 @@ class MotionHub:
     """Reader of MotionHub's folders."""
 
     name = "motionhub"
-    version = 1
+    version = 2
     suffixes: tuple[str, ...] = ()
 
     def recognise(self, folder: Folder) -> Claim | None:
@@ -104,8 +102,7 @@ class MotionHub:
         if moved is None:
             raise SourceFormatError(path, "has neither transl nor trans", reason="missing_array")
         fps, labels = stated_rate(arrays, path)
-        body = Body(gender=text_of(arrays.get("gender")), betas=one_shape(arrays, path))
-        up = str(source_manifest(self.name)["up"])
+        body, up = stated_body(arrays, path), str(source_manifest(self.name)["up"])
         raw = smpl_clip(ref, pose, shaped(arrays, moved, path, frames, 3), body, fps, options, up=up)
         said = home / "hierarchical_caption" / f"{within}.json"
         captions, more, faults = _captions(said, ref.uid)
@@ -135,13 +132,11 @@ def group_of(subset: str, within: str) -> str | None:
         return uid_of(f"GRAB/{parts[-2]}/{parts[-1]}")
     if subset == "EgoBody":
         return f"egobody/{parts[0].lower()}"
-    if subset == "aist":
-        return choreography_of(parts[-1])
     if subset.startswith("HumanML3D"):
         return f"humanml3d/{parts[-1].removeprefix('M')}"
     if inter_x:
         return f"inter_x/{inter_x[0].lower()}"
-    return None
+    return motion_x_group((subset, *parts))
 
 
 def _below(folder: Folder, name: str, suffix: str) -> list[Path]:

@@ -28,6 +28,7 @@ from motionunion.sources.base import Claim, Folder, ReadOptions
 from motionunion.sources.feature_folder import is_features
 from motionunion.sources.features_272 import DIMS, caption_of, lines_of, read_272
 from motionunion.sources.id_lists import side_in
+from motionunion.sources.motion_x_names import group_in as motion_x_group
 
 _MOTION_HOMES = ("motion_272rpr", "vector_272")
 _MIRROR = "Mirror_"
@@ -39,7 +40,7 @@ class MotionMillion:
     """Reader of MotionMillion's folders."""
 
     name = "motionmillion"
-    version = 1
+    version = 2
     suffixes: tuple[str, ...] = ()
 
     def recognise(self, folder: Folder) -> Claim | None:
@@ -103,7 +104,7 @@ def group_of(key: str) -> str:
     humanml3d = _HUMANML3D.fullmatch(parts[-1])
     if humanml3d and any(part.lower().startswith("humanml") for part in parts[:-1]):
         return f"humanml3d/{humanml3d[1]}"
-    return "/".join(["motionmillion", *(normalise_part(part) for part in parts)])
+    return motion_x_group(parts) or "/".join(["motionmillion", *(normalise_part(part) for part in parts)])
 
 
 def _place(path: Path) -> tuple[Path, str]:

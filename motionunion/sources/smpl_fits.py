@@ -21,13 +21,12 @@ from motionunion.sources.amass import VIDEO_KEYS, layouts_in
 from motionunion.sources.base import Claim, Folder, ReadOptions
 from motionunion.sources.smpl_parameters import (
     RATE_KEYS,
-    Body,
-    one_shape,
     shaped,
     smpl_clip,
+    stated_body,
     stated_rate,
-    text_of,
     whole_pose,
+    with_expression,
 )
 
 
@@ -58,10 +57,10 @@ class SmplFits:
         arrays = read_npz(path, ("poses", "trans"), ("betas", "gender", "expression", *RATE_KEYS, *VIDEO_KEYS))
         pose = whole_pose(arrays["poses"], path)
         frames = len(pose.rotvecs_T22x3)
-        if "expression" in arrays and pose.family == "smplx":
-            pose = replace(pose, face={**pose.face, "expression": shaped(arrays, "expression", path, frames, None)})
+        if pose.family == "smplx":
+            pose = with_expression(pose, arrays, path)
         fps, labels = stated_rate(arrays, path)
-        body = Body(gender=text_of(arrays.get("gender")), betas=one_shape(arrays, path))
+        body = stated_body(arrays, path)
         up = "z" if arrays["poses"].ndim == 2 else "measured"
         raw = smpl_clip(ref, pose, shaped(arrays, "trans", path, frames, 3), body, fps, options, up=up)
         flags = ("smpl72",) if pose.family == "smpl" else ()

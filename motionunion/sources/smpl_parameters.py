@@ -16,7 +16,7 @@ Shapes: T frames. Rotations are axis-angle, radians; translations metres, unless
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -76,6 +76,14 @@ def whole_pose(poses: Array, path: Path, families: Iterable[str] = ("smpl", "smp
     if family == "smplh":
         return Pose(body, family, hands_T90=flat[:, 66:156])
     return Pose(body, family, hands_T90=flat[:, 75:165], face={"jaw": flat[:, 66:69], "eyes": flat[:, 69:75]})
+
+
+def with_expression(pose: Pose, arrays: Mapping[str, Array], path: Path) -> Pose:
+    """A pose with the file's expression of the face, where there is one, (T, n). Raises `SourceFormatError` (`bad_shape`)."""
+    if "expression" not in arrays:
+        return pose
+    expression = shaped(arrays, "expression", path, len(pose.rotvecs_T22x3), None)
+    return replace(pose, face={**pose.face, "expression": expression})
 
 
 def parted_pose(
@@ -209,6 +217,11 @@ def one_shape(arrays: Mapping[str, Array], path: Path, name: str = "betas") -> n
         )
     refuse_non_finite(path, **{name: betas})
     return betas.astype(np.float64)
+
+
+def stated_body(arrays: Mapping[str, Array], path: Path) -> Body:
+    """The body that a file states as `gender` and `betas`. Raises as `one_shape`."""
+    return Body(gender=text_of(arrays.get("gender")), betas=one_shape(arrays, path))
 
 
 def fitted_shape(

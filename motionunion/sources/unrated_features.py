@@ -30,13 +30,15 @@ from motionunion.frame_rate_check import free_fall_rate
 from motionunion.skeleton import SMPL22_NAMES, SMPL22_PARENTS, Skeleton
 from motionunion.sources.base import Claim, Folder, ReadOptions
 from motionunion.sources.feature_folder import (
-    LISTS,
     caption_lines,
     caption_of,
-    is_features,
+    decoded_263,
+    files_of_ids,
+    ids_with_features,
+    joints_beside,
     official_splits,
     read_features,
-    read_joints,
+    that_are_files,
 )
 
 REPRESENTATION = "hml263@20/compat"
@@ -70,21 +72,15 @@ class UnratedFeatures(ABC):
     def about(self, ref: ClipRef) -> About:
         """Group, labels, and whether the lists of splits are followed."""
 
+    def is_mirrored(self, ref: ClipRef) -> bool:
+        """Whether an id is that of a mirror image."""
+        return ref.key.startswith("M")
+
     def recognise(self, folder: Folder) -> Claim | None:
         """Claim features, joints, captions, lists and the rate of one folder."""
-        vectors = folder.below("new_joint_vecs")
-        ids = [n for n in vectors.with_suffix(".npy") if self.pattern.fullmatch(Path(n).stem)] if vectors else []
-        if vectors is None or not ids or not any(is_features(vectors.path / name, DIMS) for name in ids[:5]):
+        if not ids_with_features(folder, self.pattern, DIMS):
             return None
-        files = [
-            folder.path / name
-            for name in (*LISTS, "Mean.npy", "Std.npy", RATE_FILE, *self.tables)
-            if name in folder.names
-        ]
-        for name, suffix in (("new_joint_vecs", ".npy"), ("new_joints", ".npy"), ("texts", ".txt")):
-            part = folder.below(name)
-            if part is not None:
-                files += [part.path / n for n in part.with_suffix(suffix) if self.pattern.fullmatch(Path(n).stem)]
+        files = files_of_ids(folder, self.pattern, RATE_FILE, *self.tables)
         return Claim(self.name, folder.path, tuple(sorted(files)))
 
     def discover(self, claim: Claim) -> Iterator[ClipRef]:
@@ -99,7 +95,7 @@ class UnratedFeatures(ABC):
     def read(self, ref: ClipRef, options: ReadOptions) -> RawClip:
         """Read one id. Raises `SourceFormatError`, or `ClipError`: `unknown_frame_rate` among others."""
         features = read_features(ref.path, DIMS)
-        joints, joints_path = self._joints(ref, features)
+        joints, joints_path = joints_beside(ref.root, ref.key, features, 22, decoded_263)
         fps, rate_path = stated_rate(ref, joints)
         text_path = ref.root / "texts" / f"{ref.key}.txt"
         lines, faults = caption_lines(text_path, float(len(features) / fps))
@@ -121,18 +117,10 @@ class UnratedFeatures(ABC):
             shipped=Shipped(representation=REPRESENTATION, features_TD=features) if fps == 20 else None,
             captions=tuple(captions),
             labels=about.labels,
-            flags=("mirrored",) if ref.key.startswith("M") else (),
-            inputs=tuple(p for p in (ref.path, joints_path, text_path, rate_path) if p is not None and p.is_file()),
+            flags=("mirrored",) if self.is_mirrored(ref) else (),
+            inputs=that_are_files(ref.path, joints_path, text_path, rate_path),
             faults=faults,
         )
-
-    def _joints(self, ref: ClipRef, features: Array) -> tuple[Array, Path | None]:
-        path = ref.root / "new_joints" / ref.path.name
-        if path.is_file():
-            return read_joints(path, len(features), 22), path
-        from motionunion.representations import decode
-
-        return decode(features, REPRESENTATION), None
 
 
 def stated_rate(ref: ClipRef, joints: Array) -> tuple[Fraction, Path]:

@@ -182,7 +182,8 @@ def test_a_mirrored_id_is_the_mirror_image_of_its_base_with_its_own_captions(
     assert image.official_split == ("train" if name == "000001" else None)
     assert [caption.text for caption in image.captions] == ["a man turns right."]
     assert len(base.captions) == 2
-    joints: npt.NDArray[np.float64] = published_frames(walks[name], BY_NAME[name]) * np.array([-1.0, 1.0, 1.0])
+    joints = published_frames(walks[name], BY_NAME[name]).copy()
+    joints[..., 0] *= -1
     for left, right in SIDES:
         joints[:, [left, right]] = joints[:, [right, left]]
     assert_features_equal(features_of(store, STRIDE)[f"M{name}"], encode(joints, COMPAT, fps=20))

@@ -120,6 +120,8 @@ def test_a_tar_unpacked_into_a_folder_of_its_own_name_gives_the_official_id(feat
         ("Mirror_MotionGV/folder5/279971", "motionmillion/motiongv/folder5/279971"),
         ("MotionUnion/aist/Mirror_gBR_sBM_cAll_d04_mBR0_ch01", "aistpp/gbr_sbm_ch01"),
         ("HumanML3D/M004822", "humanml3d/004822"),
+        ("Mirror_MotionUnion/fitness/subset_0032/Plank_Cross_clip_18", "motion_x/fitness/plank_cross"),
+        ("MotionUnion/EgoBody/recording_20210918_S05_S06_04/body_idx_0/001", "egobody/recording_20210918_s05_s06_04"),
         ("MotionGV/folder0/004822", "motionmillion/motiongv/folder0/004822"),
     ],
 )

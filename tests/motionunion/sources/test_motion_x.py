@@ -20,8 +20,8 @@ from motionunion.representations import encode
 from motionunion.resample import joints_at, motion_at
 from motionunion.sources import SOURCES, ReadOptions
 from motionunion.sources.detect import recognise
-from motionunion.sources.motion_x import group_of
 from motionunion.sources.motion_x_frames import placed
+from motionunion.sources.motion_x_names import group_of
 from motionunion.store.store import open_store
 
 Array = npt.NDArray[np.float64]
@@ -154,6 +154,7 @@ def test_shapes_fitted_frame_by_frame_become_their_median(walk: Callable[..., An
         ("fitness/subset_0063/Pendulum_To_Hold", "motion_x/fitness/pendulum_to_hold"),
         ("fitness/subset_0078/Step_Out_Reach_Clip1_clip_22", "motion_x/fitness/step_out_reach"),
         ("aist/subset_0000/Dance_Break_6_Step_clip_13", "motion_x/aist/dance_break_6_step"),
+        ("aist/subset_0000/gBR_sBM_cAll_d04_mBR0_ch01_clip_2", "aistpp/gbr_sbm_ch01"),
     ],
 )
 def test_what_was_cut_from_one_video_or_recording_is_one_group(key: str, group: str) -> None:

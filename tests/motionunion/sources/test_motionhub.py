@@ -42,7 +42,8 @@ def read(ref: ClipRef) -> RawClip:
         ("HumanML3D_HumanACT12", "000001", "humanml3d/000001"),
         ("interx", "smplh_52_1p/G021T002A012R014/P1", "inter_x/g021t002a012r014"),
         ("permo", "walk", None),
-        ("aist", "walk", None),
+        ("aist", "walk", "motion_x/aist/walk"),
+        ("Fitness", "subset_0032/Plank_Cross_Crunches_clip_18", "motion_x/fitness/plank_cross_crunches"),
     ],
 )
 def test_groups_are_the_originals_where_names_tell(subset: str, within: str, group: str | None) -> None:

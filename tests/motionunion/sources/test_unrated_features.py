@@ -91,6 +91,18 @@ def test_animations_of_one_character_and_mirror_twins_share_a_side(combat: Path)
     assert len(set(groups.values())) == 2
 
 
+def test_a_game_whose_name_begins_with_m_is_no_mirror_image(combat: Path) -> None:
+    for name in ("MHW_029_032030", "MSKR_250_600361", "MDS3_029_032030"):
+        shutil.copy(combat / "new_joint_vecs/SKR_250_600361.npy", combat / f"new_joint_vecs/{name}.npy")
+    found = {key: raw for key, raw in readings("combat_motion", combat).items() if isinstance(raw, RawClip)}
+    assert {key: raw.flags for key, raw in found.items() if key.startswith("M")} == {
+        "MHW_029_032030": (), "MSKR_250_600361": ("mirrored",), "MDS3_029_032030": ()
+    }  # fmt: skip
+    assert [found[key].labels["game"] for key in ("MHW_029_032030", "MSKR_250_600361")] == ["MHW", "SKR"]
+    # DS3's own clip is not here, and may be in another folder.
+    assert found["MDS3_029_032030"].group == "combat_motion/ds3_029"
+
+
 def test_other_feature_folders_are_left_to_humanml3d_and_kit(tmp_path: Path) -> None:
     (tmp_path / "new_joint_vecs").mkdir()
     for name in ("000004", "M000004", "00004", "M00004"):

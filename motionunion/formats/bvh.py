@@ -16,6 +16,9 @@ Shapes: T frames, J joints, C channels.
 
 from __future__ import annotations
 
+import io
+import math
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -31,15 +34,19 @@ from motionunion.errors import SourceFormatError
 from motionunion.formats.bvh_hierarchy import parse_hierarchy
 from motionunion.formats.frame_rate import rate_of_frame_time
 from motionunion.formats.text_numbers import NotANumberError, Words
+from motionunion.formats.workspace import Workspace
 from motionunion.skeleton import Skeleton
 
 _MOTION = re.compile(rb"^[ \t]*MOTION[ \t\r]*$", re.MULTILINE)
 _FRAMES = re.compile(rb"\s*Frames[ \t]*:[ \t]*(\S*)[^\S\n]*(?:\n|$)", re.IGNORECASE)
 _FRAME_TIME = re.compile(rb"\s*Frame[ \t]+Time[ \t]*:[ \t]*(\S*)[^\S\n]*(?:\n|$)", re.IGNORECASE)
 _NAME = re.compile(rb"^[ \t]*+(?:ROOT|JOINT)[ \t]++([^\r\n{]*+)(?:\{[^\r\n]*+)?\r?$", re.MULTILINE)
-_BLOCK_BYTES = 128 << 10
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_HEAD_BYTES = 128 << 10
+_BLOCK_BYTES = 256 << 10
 _MOST_BYTES_A_VALUE = 64
 _MOST_HIERARCHY_BYTES = 16 << 20
+_WORKSPACE = Workspace()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -89,7 +96,7 @@ class Bvh:
 
 def joint_names(head: bytes) -> tuple[str, ...] | None:
     """Ordered joint names from the first bytes of a BVH file; None where no whole hierarchy is in them."""
-    motion = _MOTION.search(head)
+    motion = _find_motion(head)
     if motion is None or not head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"HIERARCHY"):
         return None
     return tuple(name.rstrip(b" \t").decode("utf-8", "replace") for name in _NAME.findall(head, 0, motion.start()))
@@ -104,19 +111,40 @@ def read_bvh(path: Path) -> Bvh:
             `bad_value`, `non_finite`, `no_frames`.
     """
     try:
-        data = path.read_bytes()
+        with path.open("rb", buffering=0) as file:
+            head, size = file.read(_HEAD_BYTES), os.fstat(file.fileno()).st_size
+            if size > len(head) and b"\n" in head and not head.startswith(_BYTE_ORDER_MARK):
+                try:
+                    return _Reader(path, head, file).read()
+                except SourceFormatError:
+                    # Whatever is wrong, or merely odd, is judged with all of the file in memory, and its line found there.
+                    file.seek(len(head))
+            data = head + file.read()
     except OSError as err:
         raise SourceFormatError(path, f"cannot be read ({err.strerror or err})", reason="unreadable") from err
     if b"\n" not in data:
         data = data.replace(b"\r", b"\n")
-    return _Reader(path, data.removeprefix(b"\xef\xbb\xbf")).read()
+    return _Reader(path, data.removeprefix(_BYTE_ORDER_MARK)).read()
+
+
+def _find_motion(data: bytes) -> re.Match[bytes] | None:
+    """The line that says MOTION."""
+    place = data.find(b"MOTION")
+    while place >= 0:
+        found = _MOTION.match(data, data.rfind(b"\n", 0, place) + 1)
+        if found is not None:
+            return found
+        end = data.find(b"\n", place)
+        place = data.find(b"MOTION", end) if end >= 0 else -1
+    return None
 
 
 class _Reader:
-    """One pass over one file's bytes."""
+    """One pass over one file: `data` is all of it, or its beginning, of which `rest` is read as far."""
 
-    def __init__(self, path: Path, data: bytes) -> None:
-        self.path, self.data = path, data
+    def __init__(self, path: Path, data: bytes, rest: io.FileIO | None = None) -> None:
+        self.path, self.data, self.rest = path, data, rest
+        self.size = len(data) if rest is None else os.fstat(rest.fileno()).st_size
 
     def fail(self, problem: str, line: int | None, reason: str) -> NoReturn:
         raise SourceFormatError(self.path, problem, line=line, reason=reason)
@@ -125,7 +153,7 @@ class _Reader:
         return self.data.count(b"\n", 0, position) + 1
 
     def read(self) -> Bvh:
-        motion = _MOTION.search(self.data)
+        motion = _find_motion(self.data)
         text = self._text(0, motion.start() if motion else min(len(self.data), 1 << 20))
         if text.split(None, 1)[:1] != ["HIERARCHY"]:
             self.fail("no HIERARCHY at the start: this is not a whole BVH file", 1, "not_bvh")
@@ -161,22 +189,23 @@ class _Reader:
             fps = rate_of_frame_time(frame_time[1].decode("ascii", "replace"))
         except ValueError as err:
             self.fail(str(err), self.line_at(frame_time.start(1)), "bad_frame_time")
+        if self.rest is not None and frame_time.end() == len(self.data):
+            self.fail("the line goes on behind what is in memory", line + 1, "truncated")
         return int(frames[1]), fps, frame_time.end()
 
     def _rows(self, position: int, width: int, declared: int) -> npt.NDArray[np.float64]:
         line = self.line_at(position)
         # What the header promises, or what the rest of the file has room for if that is less.
-        room = min(declared, (len(self.data) - position) // (2 * width) + 1)
+        room = min(declared, (self.size - position) // (2 * width) + 1)
         values, rows = np.empty((room, width)), 0
         for block in self._blocks(position, width):
-            words = Words(block)
+            words = Words(block, _WORKSPACE)
+            found = len(words) // width
+            fits = rows + found <= room and found * width == len(words)
             # Numbers first: a stray word is a better explanation than the count it spoils.
-            numbers = self._numbers(words, line)
+            self._numbers(words, line, values[rows : rows + found].reshape(-1) if fits else None)
             if not words.in_rows_of(width):
                 self._check_rows(words, width, line)
-            found = len(words) // width
-            if rows + found <= room:
-                values[rows : rows + found] = numbers.reshape(found, width)
             rows += found
             line += words.line_ends()
         if rows != declared:
@@ -190,17 +219,38 @@ class _Reader:
             self.fail("no frames", self.line_at(position), "no_frames")
         return values
 
-    def _blocks(self, position: int, width: int) -> Iterator[bytes]:
+    def _blocks(self, position: int, width: int) -> Iterator[memoryview]:
         """Whole lines, some at a time, so that the memory for parsing does not grow with the file."""
         longest = _BLOCK_BYTES + _MOST_BYTES_A_VALUE * width
+        if self.rest is not None:
+            yield from self._blocks_of_rest(position, max(_MOST_BYTES_A_VALUE * width, _HEAD_BYTES))
+            return
         while position < len(self.data):
             end = position + _BLOCK_BYTES
             end = len(self.data) if end >= len(self.data) else self.data.find(b"\n", end) + 1 or len(self.data)
             if end - position > longest:
                 line = self.line_at(position + _BLOCK_BYTES)
                 self.fail(f"a line far too long for {width} values: each frame must stand on one", line, "bad_value")
-            yield self.data[position:end]
+            yield memoryview(self.data)[position:end]
             position = end
+
+    def _blocks_of_rest(self, position: int, longest: int) -> Iterator[memoryview]:
+        assert self.rest is not None
+        text = _WORKSPACE.array("text", longest + _BLOCK_BYTES, np.uint8).data
+        filled = len(self.data) - position
+        text[:filled] = self.data[position:]
+        more = True
+        while more:
+            found = self.rest.readinto(text[filled : filled + _BLOCK_BYTES])
+            more = bool(found)
+            filled += found or 0
+            kept = max(0, filled - longest)
+            end = kept + bytes(text[kept:filled]).rfind(b"\n") + 1 if more else filled
+            if more and end == kept:
+                self.fail("a line far too long", None, "bad_value")
+            yield text[:end]
+            text[: filled - end] = bytes(text[end:filled])
+            filled -= end
 
     def _check_rows(self, words: Words, width: int, first_line: int) -> None:
         counts = words.per_line()
@@ -212,20 +262,19 @@ class _Reader:
             self.fail(f"the file ends within a row ({found} of {width} values): copy it again", line, "truncated")
         self.fail(f"{found} values, expected {width} (one per channel of the hierarchy)", line, "bad_value")
 
-    def _numbers(self, words: Words, first_line: int) -> npt.NDArray[np.float64]:
+    def _numbers(self, words: Words, first_line: int, out: npt.NDArray[np.float64] | None) -> None:
         def line_of(word: int) -> int:
             return first_line + int(np.searchsorted(np.cumsum(words.per_line()), word, side="right"))
 
         try:
-            values = words.numbers()
+            values = words.numbers(out=out)
         except NotANumberError as err:
             if not err.text.isascii():
                 self._text(0, len(self.data))
             self.fail(f"{_quoted(err.text)} is not a number", line_of(err.word), "bad_value")
-        if not np.isfinite(values).all():
+        if len(values) and not (math.isfinite(values.min()) and math.isfinite(values.max())):
             word = int(np.argmin(np.isfinite(values)))
             self.fail(f"value {values[word]} is not finite", line_of(word), "non_finite")
-        return values
 
 
 def _quoted(word: bytes) -> str:

@@ -1,11 +1,11 @@
 """Decimal numbers in text, a block at a time: what Python's `float` makes of each word, bit for bit, without calling it.
 
 Motion files are nearly all numbers, some ten bytes each, so this is where the time of reading one goes. The places where words
-begin and end are found by comparing bytes with their neighbours; they are, as they stand, the offsets of an Arrow string
-array whose every other entry (the blanks between the words) is masked. Arrow's cast to float64 then parses the words where
-they lie: some 450 MB of text a second on one core, where splitting into Python objects reaches a tenth of it, and a CSV
-reader, which looks for words itself, half. Memory is some 15 bytes per byte of the block, so blocks should be small; a few hundred
-kilobytes are fastest too.
+begin and end are found by comparing bytes with their neighbours. Words that all have the same few decimals are then turned into
+numbers by whole arrays (`motionunion.formats.fixed_decimals`). Of any others an Arrow string array is made, in place: the edges
+of the words are its offsets, and every other entry (the blanks between the words) is masked. Arrow's cast to float64 parses
+them where they lie, at ten times the speed of splitting into Python objects; a CSV reader, which looks for words itself, comes
+to half of it. Memory is some 15 bytes per byte of the block, so blocks should be small; a few hundred kilobytes are fastest too.
 """
 
 from __future__ import annotations
@@ -13,11 +13,16 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from motionunion.formats.fixed_decimals import PAD, read_fixed_decimals
+from motionunion.formats.workspace import Workspace
+
 Integers = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
 
 _BLANK = 32  # bytes up to this one separate words
 _LINE_END = 10
+_BEHIND = 4  # blanks behind the text, to look at
+_USUAL_BLANKS = 4  # where a row ends: ` \r\n` and the like
 
 
 class NotANumberError(ValueError):
@@ -31,22 +36,40 @@ class NotANumberError(ValueError):
 class Words:
     """The words of a block of text: what stands between bytes up to 32 (blanks, tabs, line ends)."""
 
-    def __init__(self, block: bytes) -> None:
-        # A blank before, so that every word has two edges, and room to look some bytes ahead.
-        codes = np.empty(len(block) + 4, dtype=np.uint8)
-        codes[0] = codes[-3:] = _BLANK
-        codes[1:-3] = np.frombuffer(block, dtype=np.uint8)
-        blank = codes <= _BLANK
-        changed = np.zeros(len(codes), dtype=np.bool_)
-        np.not_equal(blank[1:], blank[:-1], out=changed[1:])
-        self._codes = codes
-        self._edges: Integers = np.flatnonzero(changed)
-        self._line_ends: int | None = None
-        self.starts: Integers = self._edges[0::2]
-        self.ends: Integers = self._edges[1::2]
+    def __init__(self, block: bytes | memoryview, room: Workspace | None = None) -> None:
+        """With a workspace, the words of a block hold until the next block's are looked for in the same one."""
+        self._room = room = room or Workspace()
+        text = np.frombuffer(block, dtype=np.uint8)
+        size = PAD + len(text) + _BEHIND
+        padded = room.array("codes", size, np.uint8)
+        padded[:PAD] = padded[size - _BEHIND :] = _BLANK
+        padded[PAD : size - _BEHIND] = text
+        self._padded, self._codes = padded, padded[PAD:]
+        self._blank = np.less_equal(padded, _BLANK, out=room.array("blank", size, np.bool_))
+        flag = room.array("flag of codes", len(self._codes), np.bool_)
+        np.greater(self._blank[PAD:], self._blank[PAD - 1 : -1], out=flag)
+        self.ends: Integers = np.flatnonzero(flag)
+        self.starts, self._firsts = self._beginnings()
+        self._line_ends = int(np.count_nonzero(np.equal(self._codes, _LINE_END, out=flag)))
+
+    def _beginnings(self) -> tuple[Integers, npt.NDArray[np.uint8]]:
+        """Where words begin, and with which byte. Mostly one blank stands between two, so that this need not be looked for."""
+        starts: Integers = self._room.array("starts", len(self.ends), np.int64)
+        starts[:1] = 0
+        np.add(self.ends[:-1], 1, out=starts[1:])
+        firsts = self._codes.take(starts)
+        late = np.flatnonzero(firsts <= _BLANK)
+        for _ in range(_USUAL_BLANKS):
+            if not len(late):
+                return starts, firsts
+            starts[late] += 1
+            firsts[late] = self._codes[starts[late]]
+            late = late[firsts[late] <= _BLANK]
+        starts = np.flatnonzero(self._blank[PAD - 1 : -1] > self._blank[PAD:])
+        return starts, self._codes.take(starts)
 
     def __len__(self) -> int:
-        return len(self.starts)
+        return len(self.ends)
 
     def text(self, word: int) -> bytes:
         """One word as it stands."""
@@ -54,12 +77,10 @@ class Words:
 
     def offset(self, word: int) -> int:
         """Where in the block a word begins."""
-        return int(self.starts[word]) - 1
+        return int(self.starts[word])
 
     def line_ends(self) -> int:
         """How many line ends the block has."""
-        if self._line_ends is None:
-            self._line_ends = int(np.count_nonzero(self._codes == _LINE_END))
         return self._line_ends
 
     def in_rows_of(self, width: int) -> bool:
@@ -97,18 +118,33 @@ class Words:
         right &= np.logical_and.reduceat(same, first, axis=1)
         return right
 
-    def numbers(self, words: Integers | None = None) -> FloatArray:
+    def numbers(self, words: Integers | None = None, *, out: FloatArray | None = None) -> FloatArray:
         """The words, or some of them (each once) in the order given, as `float` reads them; `nan` and `inf` included, `1_000` not.
+
+        With `out` (float64, as long as there are words to read, without gaps) they are written there.
 
         Raises:
             NotANumberError: For the first of the text that is none.
         """
+        count = len(self) if words is None else len(words)
+        values = np.empty(count) if out is None else out
+        if count == 0:
+            return values
+        if words is not None or not self._fixed_decimals(values):
+            values[:] = self._by_arrow(words)
+        return values
+
+    def _fixed_decimals(self, values: FloatArray) -> bool:
+        lengths = np.subtract(self.ends, self.starts, out=self._room.array("lengths", len(self), np.int64))
+        return read_fixed_decimals(self._padded, self.ends, lengths, self._firsts, values, self._room)
+
+    def _by_arrow(self, words: Integers | None) -> FloatArray:
         import pyarrow as pa
 
         count = len(self) if words is None else len(words)
-        if count == 0:
-            return np.empty(0)
-        entries = len(self._edges) - 1
+        edges = np.empty(2 * len(self), dtype=np.int32)
+        edges[0::2], edges[1::2] = self.starts, self.ends
+        entries = len(edges) - 1
         if words is None:
             wanted = b"\x55" * (entries // 8 + 1)  # every other one
         else:
@@ -117,7 +153,7 @@ class Words:
             wanted = np.packbits(chosen, bitorder="little").tobytes()
         array = pa.StringArray.from_buffers(
             entries,
-            pa.py_buffer(self._edges.astype(np.int32)),
+            pa.py_buffer(edges),
             pa.py_buffer(self._codes),
             pa.py_buffer(wanted),
             entries - count,

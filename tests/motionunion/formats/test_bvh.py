@@ -218,6 +218,80 @@ def test_a_file_of_many_blocks_is_read_like_a_small_one(tmp_path: Path, monkeypa
         read_bvh(write(path, "\n".join(lines)))
 
 
+def outcome(path: Path) -> object:
+    """What reading gives, or how it is refused."""
+    try:
+        bvh = read_bvh(path)
+    except SourceFormatError as err:
+        return str(err), err.reason
+    return bvh.skeleton.names, bvh.fps, bvh.values_TC.tolist()
+
+
+FIXED = as_text(ARM, [[1, 2, 3, 10, 20, 30, 40, 50, 60, 70]] * 40).replace(".0", ".250000")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        FIXED,
+        FIXED.replace("\n", "\r\n"),
+        FIXED.replace("\n", " \n"),
+        FIXED.replace("\n1.25", "\n\n1.25"),
+        FIXED.rstrip("\n"),
+        FIXED + "\n \n",
+        FIXED.replace("\n1.25", "\n1.25e0", 20),
+        FIXED.replace("\n", "\r"),
+        "\ufeff" + FIXED,
+        FIXED.replace("MOTION", "MOTION" + " " * 90),
+        FIXED + "nonsense\n",
+        FIXED + "1.5\n",
+        FIXED[: FIXED.rindex("50.25")],
+        FIXED[: FIXED.rindex("\n1.25") - 2],
+        FIXED.replace("Frames: 40", "Frames: 39"),
+        FIXED.replace("Frames: 40", "Frames: 41"),
+        FIXED.replace("60.250000 70.25", "60.250000\n70.25"),
+        FIXED.replace("70.250000", "inf"),
+    ],
+)
+def test_a_file_read_in_parts_gives_what_a_file_read_at_once_gives(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    path = write(tmp_path / "a.bvh", text)
+    whole = outcome(path)
+    start = FIXED.index("MOTION")
+    for head in [*range(start - 10, start + 130, 9), 700, 1000, 2000]:
+        for block in (50, 300, 5000):
+            monkeypatch.setattr("motionunion.formats.bvh._HEAD_BYTES", head)
+            monkeypatch.setattr("motionunion.formats.bvh._BLOCK_BYTES", block)
+            assert outcome(path) == whole, (head, block)
+
+
+@pytest.mark.parametrize("blanks", [900, 5000])
+def test_long_rows_of_blanks_are_read_in_parts_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, blanks: int
+) -> None:
+    path = write(tmp_path / "a.bvh", FIXED.replace("70.250000", "70.250000" + " " * blanks))
+    whole = outcome(path)
+    for head in (400, 700, 1000, 5000):
+        monkeypatch.setattr("motionunion.formats.bvh._HEAD_BYTES", head)
+        assert outcome(path) == whole, head
+
+
+def test_memory_does_not_grow_with_the_text(tmp_path: Path) -> None:
+    rows = np.random.default_rng(0).uniform(-180, 180, size=(50_000, 10))
+    text = as_text(ARM, [], frames=len(rows)) + "".join(("%.6f " * 10 + "\n") % tuple(row) for row in rows.tolist())
+    path = write(tmp_path / "a.bvh", text)
+    assert len(text) > 5 << 20
+    del text
+    read_bvh(path)  # what is kept for the next file is no part of this one's
+    tracemalloc.start()
+    values = read_bvh(path).values_TC
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < values.nbytes + (2 << 20)
+    np.testing.assert_array_equal(values, [[float(f"{value:.6f}") for value in row] for row in rows.tolist()])
+
+
 GOOD = as_text(ARM, ROWS)
 FIRST_ROW = GOOD.split("\n").index("Frame Time: 0.0333333") + 2  # counted from 1
 

@@ -1,8 +1,8 @@
 """Joints to bones of the 263 skeleton and back, and the rotations of bones: what both kinds of the encoder share.
 
-Shapes: N frames of several clips one after the other, B clips. Arrays are component-first, (3, row, N): numpy streams whole rows
-then. Rows are bones in `ORDER`, chain beside chain and level below level, so that parents of a level are the level above,
-one slice; joints have the pelvis before them as row 0.
+Shapes: N frames of several clips one after the other, B clips. Arrays are component-first, (3, 22, N) for joints and
+(3, 21, N) for bones, the bone that ends in joint j in row j - 1: numpy streams whole components then. In SMPL's order of joints the
+parents of a stretch of bones are a stretch too (`BELOW`), so that nothing is gathered row by row.
 
 Every large array is taken from a `Scratch`, which a thread keeps: asking the system for fresh memory in every step costs more
 than the arithmetic.
@@ -22,25 +22,31 @@ from motionunion.representations import hml263_layout as layout
 from motionunion.skeleton import FloatArray
 
 Array = npt.NDArray[np.float64]
+Single = npt.NDArray[np.float32]
 Indices = npt.NDArray[np.int_]
 
-# Spine, left leg, right leg, left arm, right arm; level by level; the head is the spine's fifth.
-ORDER = (3, 1, 2, 13, 14, 6, 4, 5, 16, 17, 9, 7, 8, 18, 19, 12, 10, 11, 20, 21, 15)
-JOINT_ROWS = np.array([0, *(1 + ORDER.index(joint) for joint in range(1, layout.JOINTS))])
-"""Row of each joint in a (3, 22, N) array."""
-BONE_ROWS = JOINT_ROWS[1:] - 1
-"""Row of the bone that ends in each of the joints 1 to 21."""
-STARTS, PELVIS_STARTS, ARM_STARTS = slice(0, 5), slice(0, 3), slice(3, 5)
-"""First bones of all chains, of spine and legs, of the arms."""
-INNER, INNER_PARENTS = slice(5, 21), slice(0, 16)
-CHEST = 10
-"""The bone that ends in spine3, from which the arms hang."""
+BELOW = ((slice(3, 12), slice(0, 9)), (slice(14, 17), slice(11, 14)), (slice(17, 21), slice(15, 19)))
+"""Bones and the bones that they hang on, each the one before it on its chain."""
+PELVIS_STARTS, ARM_STARTS, CHEST = slice(0, 3), slice(12, 14), slice(8, 9)
+"""First bones of spine and legs, first bones of the arms, and the bone that ends in spine3, from which the arms hang."""
 
-_UP, _LEFT, _RIGHT = (slice(0, 16, 5),), (slice(1, 4, 2),), (slice(2, 5, 2),)
-_DOWN, _FORWARD = (slice(6, 10), slice(11, 15), slice(18, 20)), (slice(16, 18), slice(20, 21))
-_REST = layout.REST_DIRECTIONS_22x3[list(ORDER)].T[:, :, None]
-_TARGET_LENGTHS = layout.TARGET_LENGTHS_22[list(ORDER)][:, None]
-_LEGS = [ORDER.index(joint) for joint in layout.LEG_JOINTS]
+_LEVELS = (
+    (slice(4, 7), slice(1, 4)), (slice(7, 10), slice(4, 7)), (slice(10, 13), slice(7, 10)), (slice(13, 15), slice(9, 10)),
+    (slice(15, 18), slice(12, 15)), (slice(18, 20), slice(16, 18)), (slice(20, 22), slice(18, 20)),
+)  # fmt: skip
+"""Joints and their parents, whose places are known when theirs are asked for."""
+_ALONG = (
+    (0, slice(0, 2)), (0, slice(12, 14)), (1, slice(2, 9)), (1, slice(11, 12)), (1, slice(15, 21)), (2, slice(9, 11)),
+    (2, slice(14, 15)),
+)  # fmt: skip
+"""Axes, and bones that rest along them one way or the other."""
+_REST = layout.REST_DIRECTIONS_22x3[1:].T[:, :, None]
+_AGAINST = -_REST.sum(axis=0).astype(np.float32)
+_TARGET_LENGTHS = layout.TARGET_LENGTHS_22[1:, None]
+_LEGS = [joint - 1 for joint in layout.LEG_JOINTS]
+# Across both the resting axis and the axis of an exact half turn: that is Z for bones along Y and to the left, else Y.
+_HALF_TURN_AXIS = np.where(np.isin(np.arange(1, 22), (*layout.RIGHT, *layout.FORWARD))[:, None], (0, 1, 0), (0, 0, 1))
+_ASIDE = np.cross(layout.REST_DIRECTIONS_22x3[1:], _HALF_TURN_AXIS).T[:, :, None]
 
 TINY = 1e-12
 
@@ -48,7 +54,7 @@ TINY = 1e-12
 class Scratch(threading.local):
     """Memory for one group of frames, handed out piece by piece and taken back from the last piece on."""
 
-    KEPT = 576 * 1024
+    KEPT = 640 * 1024
     """Numbers that a thread keeps: enough for 1,024 frames. What does not fit is allocated and forgotten."""
 
     def __init__(self) -> None:
@@ -65,6 +71,12 @@ class Scratch(threading.local):
         self.used += size
         return piece
 
+    def take_single(self, *shape: int) -> Single:
+        """As `take`, of float32."""
+        size = math.prod(shape)
+        piece: Single = self.take((size + 1) // 2).view(np.float32)[:size].reshape(shape)
+        return piece
+
 
 def bones_of(clips: Sequence[FloatArray], starts: Indices, stops: Indices, scratch: Scratch) -> tuple[Array, Array]:
     """Directions of all bones (3, 21, N), and root (3, N) scaled to the target's legs, from the origin of the ground.
@@ -79,28 +91,31 @@ def bones_of(clips: Sequence[FloatArray], starts: Indices, stops: Indices, scrat
     before = scratch.used
     source = scratch.take(3, layout.JOINTS, frames)
     for clip, a, b in zip(clips, starts, stops, strict=True):
-        source[:, JOINT_ROWS, a:b] = clip.transpose(2, 1, 0)
-    np.subtract(source[:, 6:], source[:, 1:17], out=bones[:, INNER])
+        source[:, :, a:b] = clip.transpose(2, 1, 0)
     np.subtract(source[:, 1:4], source[:, :1], out=bones[:, PELVIS_STARTS])
-    np.subtract(source[:, 4:6], source[:, 1 + CHEST, None], out=bones[:, ARM_STARTS])
+    np.subtract(source[:, 13:15], source[:, 9:10], out=bones[:, ARM_STARTS])
+    ends = source[:, 1:]
+    for own, parents in BELOW:
+        np.subtract(ends[:, own], ends[:, parents], out=bones[:, own])
 
-    length, square = scratch.take(21, frames), scratch.take(21, frames)
-    _sum_of_products(bones, bones, length, square)
+    squares = scratch.take(*bones.shape)
+    np.multiply(bones, bones, out=squares)
+    length = squares[0]
+    length += squares[1]
+    length += squares[2]
     np.sqrt(length, out=length)
     leg_B = length[_LEGS[0], starts] + length[_LEGS[1], starts]
     if (leg_B < TINY).any():
         raise ClipError("the right leg has no length in the first frame, so the subject has no size", reason="no_leg")
-    flat = length < TINY
-    if flat.any():
-        np.copyto(bones, _REST, where=flat)
-        length[flat] = 1.0
+    if length.min() < TINY:
+        none = length < TINY
+        np.copyto(bones, _REST, where=none)
+        length[none] = 1.0
     bones /= length
 
-    frames_of = stops - starts
     scale_B = layout.TARGET_LENGTHS_22[list(layout.LEG_JOINTS)].sum() / leg_B
-    root = source[:, 0] * np.repeat(scale_B, frames_of)
-    root[0] -= np.repeat(root[0, starts], frames_of)
-    root[2] -= np.repeat(root[2, starts], frames_of)
+    root = source[:, 0] * np.repeat(scale_B, stops - starts)
+    root[::2] -= np.repeat(root[::2, starts], stops - starts, axis=1)
     scratch.used = before
     return bones, root
 
@@ -110,116 +125,65 @@ def hang(root: Array, bones: Array, joints: Array) -> Array:
     joints[:, 0] = root
     np.multiply(bones, _TARGET_LENGTHS, out=joints[:, 1:])
     joints[:, 1:4] += joints[:, :1]
-    for row in (6, 11, 16, 21):  # the spine
-        joints[:, row] += joints[:, row - 5]
-    joints[:, 4:6] += joints[:, 1 + CHEST, None]
-    for row in (7, 12, 17):  # a level of all four limbs
-        joints[:, row : row + 4] += joints[:, row - 5 : row - 1]
+    for own, parents in _LEVELS:
+        joints[:, own] += joints[:, parents]
     return joints
 
 
 def turn(cosine: Array, sine: Array, vectors: Array, out: Array, scratch: Scratch) -> None:
-    """Turn (3, rows, N) by a yaw of this cosine and sine (N,), into `out`, which may be the same array."""
+    """Turn (3, rows, N) by a yaw of this cosine and sine (N,), into X and Z of `out`, which may be the same array."""
     before = scratch.used
     swap, product = scratch.take(*vectors.shape[1:]), scratch.take(*vectors.shape[1:])
     np.multiply(vectors[0], sine, out=swap)
-    np.multiply(cosine, vectors[0], out=out[0])
-    np.multiply(sine, vectors[2], out=product)
+    np.multiply(vectors[2], sine, out=product)
+    np.multiply(vectors[0], cosine, out=out[0])
     out[0] += product
-    np.multiply(cosine, vectors[2], out=out[2])
+    np.multiply(vectors[2], cosine, out=out[2])
     out[2] -= swap
-    if out is not vectors:
-        out[1] = vectors[1]
     scratch.used = before
 
 
-def rest_to(bones: Array, scratch: Scratch) -> Array:
-    """Unit quaternions (4, 21, N) of the shortest turn from each bone's resting axis to its direction."""
-    x, y, z = bones
-    quats = scratch.take(4, *x.shape)
-    quats.fill(0.0)
-    # (1 + a.d, a x d) for the axis a of each slice.
-    for rows in _UP:
-        np.add(1.0, y[rows], out=quats[0, rows])
-        quats[1, rows] = z[rows]
-        np.negative(x[rows], out=quats[3, rows])
-    for rows in _DOWN:
-        np.subtract(1.0, y[rows], out=quats[0, rows])
-        np.negative(z[rows], out=quats[1, rows])
-        quats[3, rows] = x[rows]
-    for rows in _LEFT:
-        np.add(1.0, x[rows], out=quats[0, rows])
-        np.negative(z[rows], out=quats[2, rows])
-        quats[3, rows] = y[rows]
-    for rows in _RIGHT:
-        np.subtract(1.0, x[rows], out=quats[0, rows])
-        quats[2, rows] = z[rows]
-        np.negative(y[rows], out=quats[3, rows])
-    for rows in _FORWARD:
-        np.add(1.0, z[rows], out=quats[0, rows])
-        np.negative(y[rows], out=quats[1, rows])
-        quats[2, rows] = x[rows]
+def rest_to(bones: Array, scratch: Scratch) -> Single:
+    """The shortest turn from each bone's resting axis a to its direction d: minus the matrix (column, row, 21, N), float32.
+
+    With u = a + d it is I - 2 u u' / |u|^2 + 2 d a', whose column along the axis is d itself: no angle, no root. Where a bone
+    points against its axis u keeps few digits, and 2 u / |u|^2 loses none of what counts as long as both are float64; only the
+    products are float32, as the features are. The sign is left out because a product of two has none.
+    """
+    matrices = scratch.take_single(3, 3, *bones.shape[1:])
     before = scratch.used
-    norm, square = scratch.take(*x.shape), scratch.take(*x.shape)
-    _sum_of_products(quats, quats, norm, square)
-    np.sqrt(norm, out=norm)
-    opposite = norm < TINY
-    if opposite.any():
-        for rows in (*_UP, *_DOWN, *_LEFT):
-            quats[3, rows][opposite[rows]] = 1.0  # about Z, for bones along Y and to the left
-        for rows in (*_RIGHT, *_FORWARD):
-            quats[2, rows][opposite[rows]] = 1.0  # about Y, for bones to the right and along Z
-        np.copyto(norm, np.sqrt((quats * quats).sum(axis=0)), where=opposite)
-    quats /= norm
+    between = scratch.take(*bones.shape)
+    np.add(bones, _REST, out=between)
+    squares = scratch.take(*bones.shape)
+    np.multiply(between, between, out=squares)
+    square = squares[0]
+    square += squares[1]
+    square += squares[2]
+    if square.min() < TINY * TINY:
+        opposite = square < TINY * TINY
+        np.copyto(between, _ASIDE, where=opposite)
+        square[opposite] = 1.0
+    np.divide(2.0, square, out=square)
+    single, scaled = scratch.take_single(*bones.shape), scratch.take_single(*bones.shape)
+    single[...] = between
+    between *= square
+    scaled[...] = between
+    np.multiply(single[None], scaled[:, None], out=matrices)
+    matrices.reshape(9, *bones.shape[1:])[::4] -= 1.0
+    single[...] = bones
+    single *= _AGAINST
+    for axis, own in _ALONG:
+        matrices[axis, :, own] = single[:, own]
     scratch.used = before
-    return quats
+    return matrices
 
 
-def relative(parents: Array, own: Array, out: Array, scratch: Scratch) -> None:
-    """conj(parents) * own (4, rows, N), into `out`; parents may be one row for all."""
+def relative(parents: Single, own: Single, out: Single, scratch: Scratch) -> None:
+    """First two columns, seen from the parents, (2, 3, rows, N) into `out`; matrices as of `rest_to`, parents one or many."""
     before = scratch.used
-    product = scratch.take(*own.shape)
-    pairs = own.reshape(2, 2, *own.shape[1:])
-    np.multiply(parents[0], own, out=out)
-    # Times (x, -w, z, -y), (y, -z, -w, x) and (z, y, -x, -w): the same rows in another order, some subtracted.
-    np.multiply(parents[1], pairs[:, ::-1], out=product.reshape(pairs.shape))
-    out[0::2] += product[0::2]
-    out[1::2] -= product[1::2]
-    np.multiply(parents[2], pairs[::-1], out=product.reshape(pairs.shape))
-    out[0::3] += product[0::3]
-    out[1:3] -= product[1:3]
-    np.multiply(parents[3], own[::-1], out=product)
-    out[:2] += product[:2]
-    out[2:] -= product[2:]
+    product = scratch.take_single(*out.shape)
+    np.multiply(own[:2, None, 0], parents[None, :, 0], out=out)
+    for row in (1, 2):
+        np.multiply(own[:2, None, row], parents[None, :, row], out=product)
+        out += product
     scratch.used = before
-
-
-def write_columns(out: npt.NDArray[np.float32], quats: Array, scratch: Scratch) -> None:
-    """The first two columns of the matrices of quaternions (4, rows, N), into (rows, 6, N)."""
-    w, x, y, z = quats
-    before = scratch.used
-    entries = scratch.take(6, *w.shape)
-    xx, xy, xz, yy, yz = entries[4], entries[1], entries[2], entries[0], entries[5]
-    wx, wy, wz, zz = (scratch.take(*w.shape) for _ in range(4))
-    for a, b, product in (
-        (x, x, xx), (x, y, xy), (x, z, xz), (y, y, yy), (y, z, yz), (w, x, wx), (w, y, wy), (w, z, wz), (z, z, zz)
-    ):  # fmt: skip
-        np.multiply(a, b, out=product)
-    np.subtract(xy, wz, out=entries[3])
-    xy += wz
-    xz -= wy
-    yz += wx
-    yy += zz
-    xx += zz
-    entries *= 2.0
-    np.subtract(1.0, entries[0::4], out=entries[0::4])  # the diagonal
-    out[...] = entries.transpose(1, 0, 2)
-    scratch.used = before
-
-
-def _sum_of_products(a: Array, b: Array, total: Array, product: Array) -> None:
-    """Sum over the first axis of a * b, into `total`; `product` is room to work in."""
-    np.multiply(a[0], b[0], out=total)
-    for component in range(1, len(a)):
-        np.multiply(a[component], b[component], out=product)
-        total += product

@@ -32,7 +32,6 @@ from motionunion.representations import hml263_bones as body
 from motionunion.representations import hml263_layout as layout
 from motionunion.representations.hml263_bones import Array, Indices
 from motionunion.representations.hml263_heading import (
-    Heading,
     first_facing,
     half_angle,
     published_heading,
@@ -46,7 +45,7 @@ GROUP_FRAMES = 1024
 """Frames that are encoded at a time: few enough for the processor's cache, many enough to spread the call overhead."""
 
 _SCRATCH = body.Scratch()
-_FEET = [int(row) for row in body.JOINT_ROWS[list(layout.FEET)]]
+_AXIS_Y = np.array([[0.0], [1.0], [0.0]])
 
 
 def encode(clips: Sequence[FloatArray]) -> list[Features]:
@@ -68,8 +67,15 @@ def uniform_joints(joints_TJ3: FloatArray, *, published: bool = True) -> npt.NDA
     """Joints (T, 22, 3) as the features see them: on the target's bones, on the floor, from the origin, facing +Z."""
     _check(joints_TJ3, "")
     _SCRATCH.used = 0
-    placed = _place([joints_TJ3], np.array([0]), np.array([len(joints_TJ3)]), published)[0]
-    return np.ascontiguousarray(placed[:, body.JOINT_ROWS].transpose(2, 1, 0), dtype=np.float32)
+    starts, stops = np.array([0]), np.array([len(joints_TJ3)])
+    bones, root = body.bones_of([joints_TJ3], starts, stops, _SCRATCH)
+    facing = first_facing(bones[:, :, starts]) if published else true_heading(bones, starts, stops)
+    cosine, sine = np.full(len(joints_TJ3), facing[0][0]), np.full(len(joints_TJ3), facing[1][0])
+    body.turn(cosine, sine, bones, bones, _SCRATCH)
+    body.turn(cosine, sine, root[:, None], root[:, None], _SCRATCH)
+    joints = body.hang(root, bones, np.empty((3, layout.JOINTS, len(joints_TJ3))))
+    joints[1] -= joints[1].min()
+    return np.ascontiguousarray(joints.transpose(2, 1, 0), dtype=np.float32)
 
 
 def _encode(clips: Sequence[FloatArray], *, published: bool) -> list[Features]:
@@ -112,115 +118,88 @@ def _encode_group(clips: list[FloatArray], out: list[Features], published: bool)
     _SCRATCH.used = 0
     stops = np.cumsum([len(clip) for clip in clips])
     starts = stops - np.array([len(clip) for clip in clips])
-    joints, bones, (cosine, sine) = _place(clips, starts, stops, published)
+    frames = int(stops[-1])
+    columns = _SCRATCH.take_single(layout.DIMS, frames)
+    bones, root = body.bones_of(clips, starts, stops, _SCRATCH)
+    after_bones = _SCRATCH.used
+    # Of the last frame of each clip, which has no successor, some columns are seen against the next clip. None is returned.
+    if published:
+        cosine, sine, columns[0, :-1], rotations = _published_posture(bones, starts, stops)
+    else:
+        cosine, sine, columns[0, :-1], rotations = _posture(bones, starts, stops)
+    columns[layout.ROTATIONS].reshape(21, 2, 3, frames)[...] = rotations.transpose(2, 0, 1, 3)
+    _SCRATCH.used = after_bones
 
-    frames = joints.shape[2]
-    columns = _SCRATCH.take(layout.DIMS, (frames + 1) // 2).view(np.float32)[:, :frames]
-    rotations = columns[layout.ROTATIONS].reshape(21, 6, frames)
-    columns[0, :-1] = (_write_published_rotations if published else _write_rotations)(rotations, bones, cosine, sine)
-
-    # The last frame of each clip has no successor: its column is computed against the next clip and never returned.
-    steps = _SCRATCH.take(*joints.shape)
-    np.subtract(joints[:, :, 1:], joints[:, :, :-1], out=steps[:, :, :-1])
-    steps[:, :, -1] = 0.0
-    # Travel is seen from the heading of the frame that is reached, velocities from that of the frame that is left.
-    columns[1, :-1] = cosine[1:] * steps[0, 0, :-1] + sine[1:] * steps[2, 0, :-1]
-    columns[2, :-1] = cosine[1:] * steps[2, 0, :-1] - sine[1:] * steps[0, 0, :-1]
+    # Bones now are seen from each frame's heading, and so is all that hangs on them.
+    joints = _SCRATCH.take(3, layout.JOINTS, frames)
+    body.hang(_AXIS_Y * root, bones, joints)
+    floor_B = np.minimum.reduceat(joints[1].min(axis=0), starts)
+    joints[1] -= np.repeat(floor_B, stops - starts)
     columns[3] = joints[1, 0]
-    feet = steps[:, _FEET]
-    squared = feet[0] * feet[0] + feet[1] * feet[1] + feet[2] * feet[2]
-    columns[layout.CONTACTS] = squared < layout.CONTACT_SQUARED_M2
-    body.turn(cosine, sine, steps, steps, _SCRATCH)
-    columns[layout.VELOCITIES].reshape(22, 3, frames)[...] = steps.transpose(1, 0, 2)
-    # Last, since the joints are turned in place.
-    joints[0, 1:] -= joints[0, 0]
-    joints[2, 1:] -= joints[2, 0]
-    body.turn(cosine, sine, joints[:, 1:], joints[:, 1:], _SCRATCH)
     columns[layout.LOCAL_JOINTS].reshape(21, 3, frames)[...] = joints[:, 1:].transpose(1, 0, 2)
 
+    # Travel is seen from the heading of the frame that is reached, velocities from that of the frame that is left.
+    step_x, step_z = np.diff(root[::2])
+    columns[1, :-1] = cosine[1:] * step_x + sine[1:] * step_z
+    columns[2, :-1] = cosine[1:] * step_z - sine[1:] * step_x
+    moved = _SCRATCH.take(3, layout.JOINTS, frames - 1)
+    turned_cosine = cosine[:-1] * cosine[1:] + sine[:-1] * sine[1:]
+    turned_sine = sine[:-1] * cosine[1:] - cosine[:-1] * sine[1:]
+    body.turn(turned_cosine, turned_sine, joints[:, :, 1:], moved, _SCRATCH)
+    moved[::2] -= joints[::2, :, :-1]
+    np.subtract(joints[1, :, 1:], joints[1, :, :-1], out=moved[1])
+    moved[0] += cosine[:-1] * step_x + sine[:-1] * step_z
+    moved[2] += cosine[:-1] * step_z - sine[:-1] * step_x
+    columns[layout.VELOCITIES].reshape(22, 3, frames)[:, :, :-1] = moved.transpose(1, 0, 2)
+    feet = moved[:, list(layout.FEET)]
+    feet *= feet
+    columns[layout.CONTACTS, :-1] = feet[0] + feet[1] + feet[2] < layout.CONTACT_SQUARED_M2
+
     for features, a, b in zip(out, starts, stops, strict=True):
-        features[...] = columns[_COLUMN_ROWS, a : b - 1].T
+        features[...] = columns[:, a : b - 1].T
 
 
-def _place(
-    clips: Sequence[FloatArray], starts: Indices, stops: Indices, published: bool
-) -> tuple[Array, Array, Heading]:
-    """Joints (3, 22, N) on the target skeleton, floor and origin, facing +Z; bones (3, 21, N); and the heading."""
-    bones, root = body.bones_of(clips, starts, stops, _SCRATCH)
-    frames_of = stops - starts
-    if published:
-        # Only yaw is left to remove, so the bones may be turned first and hung on each other once.
-        first = body.hang(np.zeros((3, len(starts))), bones[:, :, starts], np.empty((3, layout.JOINTS, len(starts))))
-        facing = first_facing(first)
-    else:
-        heading = true_heading(bones, starts, stops)
-        facing = heading[0][starts], heading[1][starts]
-    cosine, sine = np.repeat(facing[0], frames_of), np.repeat(facing[1], frames_of)
+def _posture(bones: Array, starts: Indices, stops: Indices) -> tuple[Array, Array, Array, Features]:
+    """Turn bones (3, 21, N) to the heading of their frames, in place.
+
+    Returns:
+        The heading, column 0 (N - 1,), and the rotations of the bones (2, 3, 21, N), in scratch memory.
+    """
+    cosine, sine = true_heading(bones, starts, stops)
     body.turn(cosine, sine, bones, bones, _SCRATCH)
-    body.turn(cosine, sine, root[:, None], root[:, None], _SCRATCH)
-    joints = body.hang(root, bones, _SCRATCH.take(3, layout.JOINTS, int(stops[-1])))
-    floor_B = np.minimum.reduceat(joints[1].min(axis=0), starts)
-    joints[1] -= np.repeat(floor_B, frames_of)
-    if published:
-        return joints, bones, published_heading(joints, starts, stops)
-    # What is left of each frame's yaw after the first frame's was taken from all.
-    left = heading[0] * cosine + heading[1] * sine, heading[1] * cosine - heading[0] * sine
-    left[0][starts], left[1][starts] = 1.0, 0.0
-    return joints, bones, left
-
-
-def _write_published_rotations(out: Features, bones: Array, cosine: Array, sine: Array) -> Array:
-    """Fill (21, 6, N) with rotations of bones, and return column 0 (N - 1,)."""
-    half_cosine, half_sine = half_angle(cosine, sine)
+    rotations = _SCRATCH.take_single(2, *bones.shape)
     before = _SCRATCH.used
-    local = _SCRATCH.take(4, *bones.shape[1:])
-    inside = _SCRATCH.used
     own = body.rest_to(bones, _SCRATCH)
-    w, x, y, z = own[:, body.STARTS]
-    # conj(root) = (half_cosine, 0, -half_sine, 0)
-    local[0, body.STARTS] = half_cosine * w + half_sine * y
-    local[1, body.STARTS] = half_cosine * x - half_sine * z
-    local[2, body.STARTS] = half_cosine * y - half_sine * w
-    local[3, body.STARTS] = half_cosine * z + half_sine * x
-    body.relative(own[:, body.INNER_PARENTS], own[:, body.INNER], local[:, body.INNER], _SCRATCH)
-    _SCRATCH.used = inside
-    body.write_columns(out, local, _SCRATCH)
+    np.negative(own[:2, :, body.PELVIS_STARTS], out=rotations[:, :, body.PELVIS_STARTS])
+    for rows, parents in (*body.BELOW, (body.ARM_STARTS, body.CHEST)):
+        body.relative(own[:, :, parents], own[:, :, rows], rotations[:, :, rows], _SCRATCH)
     _SCRATCH.used = before
-    turned = half_sine[1:] * half_cosine[:-1] - half_cosine[1:] * half_sine[:-1]
-    half_turn: Array = np.arcsin(np.clip(turned, -1.0, 1.0))
-    return half_turn
-
-
-def _write_rotations(out: Features, bones: Array, cosine: Array, sine: Array) -> Array:
-    """As `_write_published_rotations`, without its faults."""
-    before = _SCRATCH.used
-    local = _SCRATCH.take(4, *bones.shape[1:])
-    inside = _SCRATCH.used
-    level = _SCRATCH.take(*bones.shape)
-    body.turn(cosine, sine, bones, level, _SCRATCH)
-    own = body.rest_to(level, _SCRATCH)
-    local[:, body.PELVIS_STARTS] = own[:, body.PELVIS_STARTS]
-    body.relative(own[:, body.CHEST, None], own[:, body.ARM_STARTS], local[:, body.ARM_STARTS], _SCRATCH)
-    body.relative(own[:, body.INNER_PARENTS], own[:, body.INNER], local[:, body.INNER], _SCRATCH)
-    _SCRATCH.used = inside
-    body.write_columns(out, local, _SCRATCH)
-    _SCRATCH.used = before
-    half_turn: Array = 0.5 * np.arctan2(
+    half_turn = 0.5 * np.arctan2(
         sine[1:] * cosine[:-1] - cosine[1:] * sine[:-1], cosine[1:] * cosine[:-1] + sine[1:] * sine[:-1]
     )
-    return half_turn
+    return cosine, sine, half_turn, rotations
 
 
-def _column_rows() -> npt.NDArray[np.int_]:
-    """Where each column of the layout lies while the rows are those of `hml263_bones`."""
-    rows = np.arange(layout.DIMS)
-    for block, order, width in (
-        (layout.LOCAL_JOINTS, body.BONE_ROWS, 3),
-        (layout.ROTATIONS, body.BONE_ROWS, 6),
-        (layout.VELOCITIES, body.JOINT_ROWS, 3),
-    ):
-        rows[block] = block.start + (order[:, None] * width + np.arange(width)).ravel()
-    return rows
-
-
-_COLUMN_ROWS = _column_rows()
+def _published_posture(bones: Array, starts: Indices, stops: Indices) -> tuple[Array, Array, Array, Features]:
+    """As `_posture`, with its faults."""
+    facing = first_facing(bones[:, :, starts])
+    first = np.repeat(facing[0], stops - starts), np.repeat(facing[1], stops - starts)
+    body.turn(*first, bones, bones, _SCRATCH)
+    cosine, sine = published_heading(bones, starts, stops)
+    rotations = _SCRATCH.take_single(2, *bones.shape)
+    before = _SCRATCH.used
+    own = body.rest_to(bones, _SCRATCH)
+    # The heading's inverse comes before the bone's own rotation, where the heading should.
+    minus_cosine, minus_sine = -cosine.astype(np.float32), -sine.astype(np.float32)
+    for rows in (body.PELVIS_STARTS, body.ARM_STARTS):
+        x, y, z = own[:2, :, rows].swapaxes(0, 1)
+        rotations[:, 0, rows] = minus_cosine * x - minus_sine * z
+        np.negative(y, out=rotations[:, 1, rows])
+        rotations[:, 2, rows] = minus_sine * x + minus_cosine * z
+    for rows, parents in body.BELOW:
+        body.relative(own[:, :, parents], own[:, :, rows], rotations[:, :, rows], _SCRATCH)
+    _SCRATCH.used = before
+    body.turn(cosine, sine, bones, bones, _SCRATCH)
+    half_cosine, half_sine = half_angle(cosine, sine)
+    half_turn = np.arcsin(np.clip(half_sine[1:] * half_cosine[:-1] - half_cosine[1:] * half_sine[:-1], -1.0, 1.0))
+    return cosine * first[0] - sine * first[1], sine * first[0] + cosine * first[1], half_turn, rotations

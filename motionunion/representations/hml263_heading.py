@@ -1,7 +1,7 @@
 """Where a body faces, frame by frame: as HumanML3D published it, and as it is.
 
-Shapes: N frames of several clips one after the other, B clips; joints (3, 22, N) and bones (3, 21, N) in the rows of
-`hml263_bones`. A heading is the cosine and sine (N,) of the yaw that turns the world to the heading's frame, in which the body faces
+Shapes: N frames of several clips one after the other, B clips; joints (3, 22, N), and bones (3, 21, N) as in `hml263_bones`. A
+heading is the cosine and sine (N,) of the yaw that turns the world to the heading's frame, in which the body faces
 +Z.
 """
 
@@ -10,44 +10,51 @@ from __future__ import annotations
 import numpy as np
 
 from motionunion.representations import hml263_layout as layout
-from motionunion.representations.hml263_bones import BONE_ROWS, JOINT_ROWS, TINY, Array, Indices
+from motionunion.representations.hml263_bones import TINY, Array, Indices
 
 Heading = tuple[Array, Array]
 
 UPRIGHT, TIPPED, UPSIDE_DOWN = (float(np.cos(np.deg2rad(tilt))) for tilt in (60.0, 80.0, 157.0))
 """Heights of a unit spine: above the first hips and shoulders alone tell where the body faces, below the last nothing does."""
 
-_LEFT_HIP, _RIGHT_HIP, _LEFT_SHOULDER, _RIGHT_SHOULDER = (
-    int(JOINT_ROWS[joint]) for joint in (layout.LEFT_HIP, layout.RIGHT_HIP, layout.LEFT_SHOULDER, layout.RIGHT_SHOULDER)
-)
-
 _taps = np.arange(-layout.SMOOTHING_RADIUS, layout.SMOOTHING_RADIUS + 1)
 _KERNEL = np.exp(-0.5 * (_taps / layout.SMOOTHING_FRAMES) ** 2)
 _KERNEL /= _KERNEL.sum()
 
 
-def first_facing(first_joints: Array) -> Heading:
-    """Of the joints (3, 22, B) of first frames, from hips and shoulders as they are; +Z where they do not tell."""
-    across = (first_joints[:, _RIGHT_HIP] - first_joints[:, _LEFT_HIP]) + (
-        first_joints[:, _RIGHT_SHOULDER] - first_joints[:, _LEFT_SHOULDER]
-    )
-    return towards_z(across[2], -across[0])
+def first_facing(bones: Array) -> Heading:
+    """Of bones (3, 21, B) of first frames, from hips and shoulders as they are; +Z where they do not tell."""
+    hips, shoulders = _apart(bones)
+    return towards_z(hips[2] + shoulders[2], -hips[0] - shoulders[0])
 
 
-def published_heading(joints: Array, starts: Indices, stops: Indices) -> Heading:
+def published_heading(bones: Array, starts: Indices, stops: Indices) -> Heading:
     """Hips and shoulders subtracted, smoothed over a second, and the identity in the first frame of each clip."""
     # As published: the reference unpacks its four joints in another order than it packs them.
-    across = (joints[:, _LEFT_HIP] - joints[:, _RIGHT_HIP]) + (joints[:, _RIGHT_SHOULDER] - joints[:, _LEFT_SHOULDER])
-    length = np.sqrt(across[0] * across[0] + across[1] * across[1] + across[2] * across[2])
-    across /= np.where(length < TINY, 1.0, length)
-    smooth = np.empty((2, joints.shape[2]))
-    for a, b in zip(starts, stops, strict=True):
-        # forward = up x across
-        smooth[0, a:b] = smoothed(across[2, a:b])
-        smooth[1, a:b] = smoothed(-across[0, a:b])
-    cosine, sine = towards_z(smooth[0], smooth[1])
+    hips, across = _apart(bones)
+    across -= hips
+    length = np.sqrt(_dot(across, across))
+    length[length < TINY] = 1.0
+    # forward = up x across
+    forward = across[2] / length, -across[0] / length
+    for component in forward:
+        for a, b in zip(starts, stops, strict=True):
+            component[a:b] = smoothed(component[a:b])
+    cosine, sine = towards_z(*forward)
     cosine[starts], sine[starts] = 1.0, 0.0
     return cosine, sine
+
+
+def _apart(bones: Array) -> tuple[Array, Array]:
+    """From left to right hip, and from left to right shoulder, (3, N) each, metres on the target skeleton."""
+    lengths = layout.TARGET_LENGTHS_22
+    hips = lengths[layout.RIGHT_HIP] * bones[:, layout.RIGHT_HIP - 1]
+    hips -= lengths[layout.LEFT_HIP] * bones[:, layout.LEFT_HIP - 1]
+    shoulders = np.zeros_like(hips)
+    for sign, joints in ((1.0, (14, 17)), (-1.0, (13, 16))):  # collars and shoulders
+        for joint in joints:
+            shoulders += sign * lengths[joint] * bones[:, joint - 1]
+    return hips, shoulders
 
 
 def true_heading(bones: Array, starts: Indices, stops: Indices) -> Heading:
@@ -97,8 +104,9 @@ def towards_z(forward_x: Array, forward_z: Array) -> Heading:
 def smoothed(values_T: Array) -> Array:
     """Gaussian over time, ends repeated."""
     radius = layout.SMOOTHING_RADIUS
-    padded = np.concatenate([np.full(radius, values_T[0]), values_T, np.full(radius, values_T[-1])])
-    return np.convolve(padded, _KERNEL, mode="valid")
+    padded = np.empty(len(values_T) + 2 * radius)
+    padded[:radius], padded[radius:-radius], padded[-radius:] = values_T[0], values_T, values_T[-1]
+    return np.correlate(padded, _KERNEL)
 
 
 def half_angle(cosine: Array, sine: Array) -> Heading:
@@ -120,7 +128,7 @@ def _across(bones: Array) -> Array:
     across = np.zeros((3, bones.shape[2]))
     for left, right in ((1, 2), (13, 14), (16, 17)):  # hips, collars, shoulders
         length = 0.5 * (layout.TARGET_LENGTHS_22[left] + layout.TARGET_LENGTHS_22[right])
-        across += length * (bones[:, BONE_ROWS[right - 1]] - bones[:, BONE_ROWS[left - 1]])
+        across += length * (bones[:, right - 1] - bones[:, left - 1])
     return across
 
 
@@ -128,7 +136,7 @@ def _spine(bones: Array) -> Array:
     """From the pelvis to the neck: (3, N), metres on the target skeleton."""
     spine = np.zeros((3, bones.shape[2]))
     for joint in (3, 6, 9, 12):
-        spine += layout.TARGET_LENGTHS_22[joint] * bones[:, BONE_ROWS[joint - 1]]
+        spine += layout.TARGET_LENGTHS_22[joint] * bones[:, joint - 1]
     return spine
 
 

@@ -10,79 +10,23 @@ Findings go to a folder, figures to results/fuzz_parsers.json.
 from __future__ import annotations
 
 import argparse
-import multiprocessing
 import os
-import queue
 import random
 import shutil
-import signal
 import sys
 import tempfile
 import time
-import traceback
-import tracemalloc
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
-from types import FrameType
-from typing import Any
 
 from benchmarks import machine
 from benchmarks.fuzz.targets import TARGETS, Target
-from motionunion.errors import MotionUnionError
+from benchmarks.fuzz.watching import Report, attempt, in_a_process
 
 HANG_S = 5.0
-FREE_BYTES = 64 << 20
-CONTENT_FACTOR = 10
 _KEPT = 400  # inputs that led somewhere new, per kind of file
 _TURN = 200  # inputs of one kind before the next has its turn
-_CEILING = 4 << 30  # what the process may take at all; a finding, not the machine's end
-_PACKAGE = str(Path(__file__).parents[1] / "motionunion")
-
-
-class Hang(BaseException):
-    """Raised from a timer, and no `except Exception` of a parser catches it."""
-
-
-@dataclass(slots=True)
-class Report:
-    """What happened to the files of one kind."""
-
-    inputs: int = 0
-    read: int = 0
-    refused: Counter[str] = field(default_factory=Counter)
-    places: int = 0
-    """Different outcomes: reasons with the line that gave them, and orders of magnitude of what was read."""
-    slowest_s: float = 0.0
-    largest_bytes: int = 0
-    """Most memory that an input took beyond its content's tenfold."""
-    findings: list[str] = field(default_factory=list)
-
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "inputs": self.inputs, "read": self.read, "refused": dict(sorted(self.refused.items())), "places": self.places,
-            "slowest_s": round(self.slowest_s, 2), "largest_bytes_beyond_content": self.largest_bytes,
-            "findings": self.findings,
-        }  # fmt: skip
-
-
-@contextmanager
-def limited(seconds: float) -> Iterator[None]:
-    """Raise `Hang` after so much processor time."""
-
-    def ring(_signal: int, _frame: FrameType | None) -> None:
-        raise Hang
-
-    before = signal.signal(signal.SIGPROF, ring)
-    signal.setitimer(signal.ITIMER_PROF, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_PROF, 0)
-        signal.signal(signal.SIGPROF, before)
 
 
 class Fuzzer:
@@ -127,33 +71,12 @@ class Fuzzer:
         path = self.folder / f"{target.name}{target.suffix}"
         path.write_bytes(data)
         os.utime(path, ns=(report.inputs, report.inputs))  # some readers keep what they read until a file changes
-        content = len(data)
-        tracemalloc.reset_peak()
-        before, began = tracemalloc.get_traced_memory()[0], time.process_time()
-        try:
-            with limited(HANG_S):
-                found = target.read(path)
-            content += found
-            report.read += 1
-            outcome = f"read {found.bit_length()}"
-        except MotionUnionError as error:
-            reason = str(getattr(error, "reason", type(error).__name__))
-            report.refused[reason] += 1
-            outcome = f"{reason} {_place(error)}"
-        except Hang:
-            outcome = self.found(target, data, f"took more than {HANG_S} s of processor time")
-        except BaseException as error:
-            if isinstance(error, KeyboardInterrupt):
-                raise
-            outcome = self.found(target, data, f"{type(error).__name__} at {_place(error)}", str(error)[:200])
-        report.slowest_s = max(report.slowest_s, time.process_time() - began)
-        beyond = tracemalloc.get_traced_memory()[1] - before - CONTENT_FACTOR * content
-        report.largest_bytes = max(report.largest_bytes, beyond)
-        if beyond > FREE_BYTES:
-            self.found(target, data, "took memory beyond ten times its content", f"{beyond:,} bytes")
-        return outcome
+        outcome = attempt(lambda: target.read(path), len(data), report, HANG_S)
+        for what, said in outcome.misdeeds:
+            self.found(target, data, what, said)
+        return outcome.kind
 
-    def found(self, target: Target, data: bytes, what: str, said: str = "") -> str:
+    def found(self, target: Target, data: bytes, what: str, said: str = "") -> None:
         """Keep an input that must not have done what it did, once per kind of misdeed."""
         if what not in self.known[target.name]:
             self.known[target.name].add(what)
@@ -162,45 +85,23 @@ class Fuzzer:
             (self.findings / f"{target.name}-{len(self.reports[target.name].findings)}{target.suffix}").write_bytes(
                 data
             )
-        return what
 
 
-def _place(error: BaseException) -> str:
-    """The innermost three lines of the package that an error passed."""
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename.startswith(_PACKAGE)]
-    return " < ".join(f"{Path(frame.filename).name}:{frame.lineno}" for frame in reversed(frames[-3:]))
-
-
-def _work(names: Sequence[str], seed: int, seconds: float, folder: Path, findings: Path, results: Any) -> None:
-    if sys.platform == "linux":
-        import resource
-
-        resource.setrlimit(resource.RLIMIT_AS, (_CEILING, _CEILING))
-    tracemalloc.start()
-    results.put(Fuzzer([TARGETS[name] for name in names], seed, folder, findings).run(seconds))
+def _run(names: Sequence[str], seed: int, seconds: float, folder: Path, findings: Path) -> dict[str, Report]:
+    return Fuzzer([TARGETS[name] for name in names], seed, folder, findings).run(seconds)
 
 
 def fuzz(names: Sequence[str], seed: int, seconds: float, findings: Path) -> dict[str, Report]:
     """Try some kinds of files for some seconds, in a process of their own whose death is a finding too."""
-    context = multiprocessing.get_context("spawn")
-    results = context.Queue()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        process = context.Process(target=_work, args=(names, seed, seconds, folder, findings, results))
-        process.start()
-        try:
-            reports: dict[str, Report] = results.get(timeout=seconds + 120)
-        except queue.Empty:
-            process.kill()
-            process.join()
-            last = max(folder.iterdir(), key=lambda path: path.stat().st_ctime_ns)
-            findings.mkdir(parents=True, exist_ok=True)
-            shutil.copy(last, findings / f"fatal-{last.name}")
-            reports = {
-                last.stem: Report(findings=[f"the process ended with {process.exitcode} over fatal-{last.name}"])
-            }
-        process.join()
-    return reports
+        reports = in_a_process(_run, names, seed, seconds, folder, findings, most_s=seconds + 120)
+        if isinstance(reports, dict):
+            return reports
+        last = max(folder.iterdir(), key=lambda path: path.stat().st_ctime_ns)
+        findings.mkdir(parents=True, exist_ok=True)
+        shutil.copy(last, findings / f"fatal-{last.name}")
+        return {last.stem: Report(findings=[f"the process ended with {reports} over fatal-{last.name}"])}
 
 
 def main() -> None:

@@ -26,7 +26,6 @@ from scamo.evaluation.table import MARKDOWN, RESULT
 from tokenizer.checkpoint import FILE, Tokenizer, describe
 from tokenizer.choice import choose_device, drift
 from tokenizer.evaluation.evaluate import GroupScores, evaluate_groups
-from tokenizer.evaluation.scores import Scores
 from tokenizer.evaluation.table import Table, groups_table, join_notes, markdown, number
 from tokenizer.runs import TOKENIZERS, folders_with, open_run, remove_leftovers
 from tokenizer.sweep.figure import draw_sweep
@@ -61,10 +60,7 @@ class Evaluated:
     @staticmethod
     def from_plain(plain: dict[str, Any]) -> Evaluated:
         """What `as_plain` gave."""
-        groups = tuple(
-            GroupScores(split=one["split"], group=one["group"], scores=Scores.from_plain(one))
-            for one in plain["groups"]
-        )
+        groups = tuple(GroupScores.from_plain(one) for one in plain["groups"])
         return Evaluated(**{**plain, "groups": groups})
 
 
@@ -182,9 +178,10 @@ def evaluate_tokenizers(
     if unknown := sorted(set(splits) - set(SPLITS)):
         raise UsageError(f"--split {unknown[0]}: there are {', '.join(SPLITS)}")
     target = choose_device(device)
-    folders = _choose(Path(runs), tokenizer, sweep)
-    loaded = [Tokenizer.load(folder) for folder in folders]
-    representation = _common_representation(folders, loaded)
+    folders = _choose(Path(runs), tokenizer, sweep, progress)
+    representation = describe(folders[0])["representation"]
+    # One after another: a sweep of large ones would not fit into memory side by side.
+    hashes = [_hash_of(folder) for folder in folders]
     features = build_features(open_store(store), representation, jobs, progress, verify=True)
     windows = [window for window in cut(features).windows if window.split in splits]
     if not windows:
@@ -193,7 +190,7 @@ def evaluate_tokenizers(
         )
     judge = open_judge(features, Path(runs), evaluator, target, seed, progress)
     plan = {
-        "what": FORMAT, "tokenizers": [one.hash for one in loaded], "features": features.key, "splits": list(splits),
+        "what": FORMAT, "tokenizers": hashes, "features": features.key, "splits": list(splits),
         "evaluator": judge.evaluator.digest if judge.evaluator else None, "seed": seed, "device": target.split(":")[0],
         "torch": torch.__version__,
     }  # fmt: skip
@@ -202,10 +199,9 @@ def evaluate_tokenizers(
         progress.note(f"{place} is finished")
         return TokenizerEvaluation.read(place)
     found = []
-    for position, (folder, one) in enumerate(zip(folders, loaded, strict=True), start=1):
+    for position, folder in enumerate(folders, start=1):
         progress.note(f"{position} of {len(folders)}: {folder.name}")
-        found.append(_evaluate(folder, one.to(target), features, windows, judge, progress))
-        one.to("cpu")
+        found.append(_evaluate(folder, Tokenizer.load(folder, target), features, windows, judge, progress))
     evaluation = TokenizerEvaluation(
         folder=place,
         representation=representation,
@@ -217,7 +213,7 @@ def evaluate_tokenizers(
     return evaluation
 
 
-def _choose(runs: Path, tokenizer: Path | None, sweep: bool) -> list[Path]:
+def _choose(runs: Path, tokenizer: Path | None, sweep: bool, progress: Progress) -> list[Path]:
     if tokenizer is not None:
         for folder in (tokenizer, runs / TOKENIZERS / tokenizer):
             if (folder / FILE).is_file():
@@ -232,20 +228,22 @@ def _choose(runs: Path, tokenizer: Path | None, sweep: bool) -> list[Path]:
         raise MissingInput(f"{runs} has no finished tokenizer: `scamo train-tokenizer` makes one")
     if not sweep:
         return finished[:1]
-    newest = describe(finished[0])["representation"]
-    return [folder for folder in finished if describe(folder)["representation"] == newest]
+    representations = {folder: describe(folder)["representation"] for folder in finished}
+    newest = representations[finished[0]]
+    if others := sorted(f"{folder.name} ({found})" for folder, found in representations.items() if found != newest):
+        progress.note(f"left out, since the newest tokenizer is of {newest}: {', '.join(others)}")
+    return [folder for folder in finished if representations[folder] == newest]
 
 
-def _common_representation(folders: Sequence[Path], loaded: Sequence[Tokenizer]) -> str:
-    representation = loaded[0].representation
-    parameter_hash = registry.get(representation).parameter_hash
-    for folder, one in zip(folders, loaded, strict=True):
-        if one.parameter_hash != parameter_hash:
-            raise MissingInput(
-                f"{folder} was trained on features that this version encodes otherwise ({representation} has other parameters "
-                "now); train it again, or move it away"
-            )
-    return representation
+def _hash_of(folder: Path) -> str:
+    """Hash of a tokenizer. Raises `MissingInput` where its features are encoded otherwise now."""
+    one = Tokenizer.load(folder)
+    if one.parameter_hash != registry.get(one.representation).parameter_hash:
+        raise MissingInput(
+            f"{folder} was trained on features that this version encodes otherwise ({one.representation} has other parameters "
+            "now); train it again, or move it away"
+        )
+    return one.hash
 
 
 def _evaluate(

@@ -29,7 +29,7 @@ from tokenizer.corpus import FORMAT, MANIFEST, Corpus, open_corpus, table_of
 from tokenizer.corpus_schema import code_type
 from tokenizer.crops import spread
 from tokenizer.encode_parts import Part, encode_parts
-from tokenizer.metrics import evaluate_windows
+from tokenizer.evaluation.evaluate import evaluate_windows
 from tokenizer.quantizers import quantizer_plain
 from tokenizer.runs import CORPORA, TOKENIZERS, alone_in, open_run, remove_leftovers
 from tokenizer.usage import code_usage
@@ -176,7 +176,7 @@ def _manifest(
     evaluation = {}
     for split in EVALUATED_SPLITS:
         some = spread([window for window in pieces.windows if window.split == split], EVALUATED_ROWS)
-        evaluation[split] = evaluate_windows(tokenizer, features.values, some).as_plain() if some else None
+        evaluation[split] = evaluate_windows(tokenizer, features.values, some).in_brief() if some else None
     return {
         **{name: plan[name] for name in ("format", "representation", "features", "listing")},
         "tokenizer": {**plan["tokenizer"], "provenance": tokenizer.provenance},

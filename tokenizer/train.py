@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -24,8 +24,9 @@ from tokenizer.checkpoint import Tokenizer
 from tokenizer.collapse import CollapseError, advice, first_collapse
 from tokenizer.crop_batches import CropBatches
 from tokenizer.crops import GUARD, TRAINING, TrainingData
+from tokenizer.evaluation.evaluate import evaluate_windows
+from tokenizer.evaluation.scores import Scores
 from tokenizer.loss import reconstruction_loss, saturation
-from tokenizer.metrics import Scores, evaluate_windows
 from tokenizer.model import FSQVAE
 from tokenizer.presets import Preset
 from tokenizer.runs import alone_in, plan_hash, write_plan
@@ -225,7 +226,7 @@ class Trainer:
             return
         scores = evaluate_windows(self._tokenizer(state.result, state.step), self.data.values, self.data.held_out)
         self._shown["mpjpe_mm"] = scores.mpjpe_mm
-        self._write(state, "held_out", {"on": self.data.held_out_name, **scores.as_plain()})
+        self._write(state, "held_out", {"on": self.data.held_out_name, **scores.in_brief()})
         if scores.mpjpe_mm < state.best.mpjpe_mm:
             weights = {name: value.detach().clone() for name, value in state.result.items()}
             state.best = Best(weights, scores.mpjpe_mm, state.step)
@@ -233,11 +234,11 @@ class Trainer:
 
     def _say_collapse(self, step: int, scores: Scores) -> None:
         # After the guard's last step nothing begins again, but a collapse is never passed over in silence.
-        late = self._collapse([scores.usage, *scores.further_usage])
+        late = self._collapse(scores.usage)
         if late:
             self.progress.note(f"at step {step:,}, on {self.data.held_out_name}: {late}")
 
-    def _collapse(self, usages: list[CodeUsage]) -> str | None:
+    def _collapse(self, usages: Sequence[CodeUsage]) -> str | None:
         return first_collapse(usages, self.config.guard_share, residual=self.preset.model.quantizer.residual)
 
     def _advice(self) -> str:

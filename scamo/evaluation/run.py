@@ -25,7 +25,7 @@ from scamo.evaluation.words import tagged_words
 from scamo.reading import read_windows
 from scamo.sampling import SamplingOptions
 from tokenizer.choice import choose_device, drift
-from tokenizer.metrics import evaluate_windows
+from tokenizer.evaluation.evaluate import evaluate_windows
 from tokenizer.runs import open_run, remove_leftovers
 
 FORMAT = "humanml3d-evaluation/2"
@@ -109,7 +109,7 @@ def evaluate_inputs(
         unusable=unusable,
         evaluator=evaluator.description,
         rows=tuple(row.as_plain() for row in rows),
-        reconstruction=evaluate_windows(inputs.tokenizer, inputs.features.values, inputs.test_windows()).as_plain(),
+        reconstruction=evaluate_windows(inputs.tokenizer, inputs.features.values, inputs.test_windows()).in_brief(),
         tokenizer_note=about_tokenizer(inputs),
         likelihood=_likelihood(inputs),
         generation=_about_generation(first, codes, inputs, options),

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from motionunion.digest import write_atomic
 from scamo.evaluation.scoring import FEW_FOR_FID
+from tokenizer.evaluation.table import NOT_AVAILABLE, Table, markdown
 
 RESULT, MARKDOWN = "evaluation.json", "table.md"
-NOT_AVAILABLE = "n/a"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +31,7 @@ class Evaluation:
     rows: tuple[Mapping[str, Any], ...]
     """Real, reconstruction and generated; see `scamo.evaluation.scoring.Row`."""
     reconstruction: Mapping[str, Any]
-    """L1, MPJPE and codebook use on whole test windows; see `tokenizer.metrics.Scores`."""
+    """L1, MPJPE and codebook use on whole test windows; see `tokenizer.evaluation.scores.Scores`."""
     tokenizer_note: str
     """What to know of the tokenizer's own training data; empty where it is this store's present training split."""
     likelihood: Mapping[str, Any]
@@ -56,7 +56,7 @@ class Evaluation:
 
     def save(self, folder: Path) -> None:
         """Write `table.md`, and `evaluation.json` last."""
-        write_atomic(folder / MARKDOWN, markdown(self).encode())
+        write_atomic(folder / MARKDOWN, markdown(tables(self)).encode())
         write_atomic(folder / RESULT, json.dumps(self.as_plain(), indent=2, ensure_ascii=False).encode() + b"\n")
 
     @staticmethod
@@ -67,32 +67,9 @@ class Evaluation:
         return Evaluation(**{**plain, **tuples, "folder": str(folder)})
 
 
-@dataclass(frozen=True, slots=True)
-class Table:
-    """One table in cells of text."""
-
-    title: str
-    columns: Sequence[str]
-    rows: Sequence[Sequence[str]]
-    note: str = ""
-
-
 def tables(evaluation: Evaluation) -> list[Table]:
     """The tables that a person sees, in order."""
     return [_main(evaluation), _reconstruction(evaluation), _likelihood(evaluation)]
-
-
-def markdown(evaluation: Evaluation) -> str:
-    """All tables in one Markdown text."""
-    parts = []
-    for level, table in enumerate(tables(evaluation)):
-        lines = [f"{'##' if level else '#'} {table.title}", ""]
-        lines += [
-            "| " + " | ".join(cells) + " |" for cells in (table.columns, ["---"] * len(table.columns), *table.rows)
-        ]
-        lines += ["", *(f"- {line}" for line in table.note.splitlines())]
-        parts.append("\n".join(lines).rstrip() + "\n")
-    return "\n".join(parts)
 
 
 def _main(evaluation: Evaluation) -> Table:

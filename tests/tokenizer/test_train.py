@@ -14,8 +14,8 @@ from tokenizer import train
 from tokenizer.checkpoint import FILE, Tokenizer
 from tokenizer.collapse import REMEDIES, CollapseError, advice, collapse_reason, first_collapse
 from tokenizer.crops import CropSampler, TrainingData, training_data
+from tokenizer.evaluation.evaluate import evaluate_windows
 from tokenizer.loss import SATURATED
-from tokenizer.metrics import evaluate_windows
 from tokenizer.model import build_model
 from tokenizer.presets import Preset, preset_named
 from tokenizer.quantizers.build import CONFIGS

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -28,3 +30,15 @@ def test_usage_of_a_uniform_histogram_is_its_number_of_codes() -> None:
 
 def test_few_tokens_cannot_use_many_codes() -> None:
     assert code_usage(np.array([1, 1, 1, 0] + [0] * 96), 100).share_of_possible == 1
+
+
+def test_exponential_entropy_of_one_code_is_one_and_of_none_is_zero() -> None:
+    assert code_usage(np.array([0, 9]), 8).exp_entropy == pytest.approx(1, abs=1e-6)
+    assert code_usage(np.zeros(8, np.int64), 8).exp_entropy == 0
+
+
+def test_exponential_entropy_agrees_with_the_dense_formula() -> None:
+    counts = np.random.default_rng(0).integers(0, 9, 300)
+    share = counts / counts.sum()
+    dense = math.exp(-(share * np.log(share + 1e-7)).sum())
+    assert code_usage(counts, 300).exp_entropy == pytest.approx(dense, rel=1e-12)

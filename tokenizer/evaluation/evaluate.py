@@ -1,11 +1,11 @@
-"""A tokenizer on the windows of a store: figures of every split, and within it of every source.
+"""A tokenizer on the windows of a store: figures of some windows, or of every split and within it of every source.
 
 Every window is encoded at its true length, as the corpus has it: no padding leaks into its ends.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from motionunion.clip import SPLITS
-from motionunion.joint_metrics import mpjpe
+from motionunion.joint_metrics import mpjpe, mpjpe_heading_free
 from motionunion.progress import SILENT, Progress
 from motionunion.representations import registry
 from motionunion.windows import Window
@@ -40,6 +40,23 @@ class GroupScores:
         """As JSON types."""
         return {"split": self.split, "group": self.group, **self.scores.as_plain()}
 
+    @staticmethod
+    def from_plain(plain: dict[str, Any]) -> GroupScores:
+        """What `as_plain` gave."""
+        return GroupScores(split=plain["split"], group=plain["group"], scores=Scores.from_plain(plain))
+
+
+def evaluate_windows(tokenizer: Tokenizer, values_ND: npt.NDArray[np.float32], windows: Sequence[Window]) -> Scores:
+    """Encode and decode windows of unnormalised rows (N, D), and compare.
+
+    Raises:
+        ValueError: If there is no window.
+    """
+    tally = _tally_for(tokenizer)
+    for chunk in _chunks(windows):
+        _add_chunk(tokenizer, values_ND, chunk, lambda _: [tally])
+    return tally.scores()
+
 
 def evaluate_groups(
     tokenizer: Tokenizer,
@@ -52,12 +69,16 @@ def evaluate_groups(
     Returns:
         Per split (train, val, test), all windows first, then sources and layers by name; no group without a window.
     """
-    config = tokenizer.model.config
     tallies: dict[tuple[str, str], Tally] = {}
+
+    def tallies_of(window: Window) -> list[Tally]:
+        keys = [(window.split, group) for group in groups_of(window)]
+        return [tallies.setdefault(key, _tally_for(tokenizer)) for key in keys]
+
     progress.start("evaluating the tokenizer", sum(window.rows for window in windows), "rows")
     try:
         for chunk in _chunks(windows):
-            _add_chunk(tokenizer, values_ND, chunk, tallies, config.codebook_size, config.codes_per_step)
+            _add_chunk(tokenizer, values_ND, chunk, tallies_of)
             progress.advance(float(sum(window.rows for window in chunk)))
     finally:
         progress.finish()
@@ -74,9 +95,7 @@ def _add_chunk(
     tokenizer: Tokenizer,
     values_ND: npt.NDArray[np.float32],
     chunk: Sequence[Window],
-    tallies: dict[tuple[str, str], Tally],
-    codebook_size: int,
-    codes_per_step: int,
+    tallies_of: Callable[[Window], list[Tally]],
 ) -> None:
     decode = registry.get(tokenizer.representation).decode_batch
     real = [np.asarray(values_ND[window.start : window.start + window.rows]) for window in chunk]
@@ -92,9 +111,16 @@ def _add_chunk(
             representation=tokenizer.representation,
         )  # fmt: skip
         mean_mpjpe_mm = mpjpe(mean_T22x3, real_T22x3)
-        for group in groups_of(window):
-            tally = tallies.setdefault((window.split, group), Tally(codebook_size, codes_per_step))
-            tally.add(len(real[number]), errors, mean_mpjpe_mm, codes[number])
+        mean_heading_free_mm = mpjpe_heading_free(mean[number], real[number], tokenizer.representation)
+        for tally in tallies_of(window):
+            tally.add(
+                len(real[number]), errors, codes[number], mean_mpjpe_mm=mean_mpjpe_mm,
+                mean_heading_free_mm=mean_heading_free_mm,
+            )  # fmt: skip
+
+
+def _tally_for(tokenizer: Tokenizer) -> Tally:
+    return Tally(tokenizer.codebook_size, tokenizer.codes_per_step)
 
 
 def _chunks(windows: Sequence[Window]) -> Iterator[list[Window]]:

@@ -6,7 +6,7 @@ Shapes: Q codes of one step of time, K values of a code.
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -36,6 +36,8 @@ class Scores:
     """MPJPE of a model that answers every row with the mean feature vector."""
     usage: tuple[CodeUsage, ...]
     """Of each of the Q codes of a step."""
+    mean_predictor_mpjpe_heading_free_mm: float = math.nan
+    """The same model's, heading left out; nan in figures of earlier versions."""
 
     @property
     def ratio(self) -> float:
@@ -76,13 +78,28 @@ class Scores:
         ]
         return {**plain, "ratio": self.ratio if math.isfinite(self.ratio) else None, "exp_entropy": self.exp_entropy}
 
+    def in_brief(self) -> dict[str, Any]:
+        """As logs and manifests have them, in JSON types: `usage` of a step's first code, `further_usage` of the others."""
+        names = ("windows", "rows", "l1", "mpjpe_mm", "mpjpe_heading_free_mm", "mean_predictor_mpjpe_mm")
+        first, *further = (one.as_plain() for one in self.usage)
+        return {
+            **{name: getattr(self, name) for name in names},
+            "mean_predictor_mpjpe_heading_free_mm": self.mean_predictor_mpjpe_heading_free_mm,
+            "usage": first,
+            "further_usage": further,
+        }
+
     @staticmethod
     def from_plain(plain: dict[str, Any]) -> Scores:
-        """What `as_plain` gave."""
+        """What `as_plain` gave, of this version or an earlier one."""
         usage = tuple(
             CodeUsage(one["tokens"], one["used"], one["codebook_size"], one["exp_entropy"]) for one in plain["usage"]
         )
-        names = [field.name for field in fields(Scores) if field.name != "usage"]
+        names = [
+            field.name
+            for field in fields(Scores)
+            if field.name != "usage" and (field.default is MISSING or field.name in plain)
+        ]
         values: dict[str, Any] = {name: math.nan if plain[name] is None else plain[name] for name in names}
         return Scores(usage=usage, **values)
 
@@ -95,8 +112,16 @@ class Tally:
         self.windows = self.rows = self.inner_rows = 0
         self.sums: dict[str, float] = {}
 
-    def add(self, rows: int, errors: ClipErrors, mean_mpjpe_mm: float, codes: npt.NDArray[np.integer[Any]]) -> None:
-        """Add one window: its rows, its errors, the mean-feature predictor's MPJPE on it, and its codes (N,) or (N, Q)."""
+    def add(
+        self,
+        rows: int,
+        errors: ClipErrors,
+        codes: npt.NDArray[np.integer[Any]],
+        *,
+        mean_mpjpe_mm: float,
+        mean_heading_free_mm: float,
+    ) -> None:
+        """Add one window: its rows, its errors, its codes (N,) or (N, Q), and two errors of the mean-feature predictor on it."""
         self.windows += 1
         self.rows += rows
         weighted = {
@@ -106,6 +131,7 @@ class Tally:
             "mpjpe_unaligned_mm": rows * errors.mpjpe_unaligned_mm,
             "mpjpe_heading_free_mm": rows * errors.mpjpe_heading_free_mm,
             "mean_predictor_mpjpe_mm": rows * mean_mpjpe_mm,
+            "mean_predictor_mpjpe_heading_free_mm": rows * mean_heading_free_mm,
         }
         if rows >= 3:
             self.inner_rows += rows - 2

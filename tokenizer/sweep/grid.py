@@ -102,12 +102,16 @@ def plan_cells(
         changes: Values in place of the preset's, of `model` and `training`; see `tokenizer.presets.preset_named`.
 
     Raises:
-        UsageError: If changes name the quantiser, which is what is compared.
+        UsageError: If changes name the quantiser, which is what is compared, or the guard, which a sweep has not.
         ConfigError: For an unknown preset, a size that a quantiser cannot have, or values that the checks refuse.
     """
     given = {part: dict(values) for part, values in (changes or {}).items()}
     if "quantizer" in given:
         raise UsageError("a sweep compares quantisers at settings of their own: change model and training only")
+    if fixed := sorted({"guard_steps", "restarts"} & set(given.get("training", {}))):
+        raise UsageError(
+            f"training.{fixed[0]}: nothing guards the tokenizers of a sweep, whose collapse is looked for; leave it out"
+        )
     recipe = preset_named(preset).training
     warmup = min(recipe.warmup_steps, (steps or recipe.steps) // WARMUP_SHARE)
     given["training"] = {"warmup_steps": warmup, **given.get("training", {}), "guard_steps": [], "restarts": 0}

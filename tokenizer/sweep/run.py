@@ -70,10 +70,7 @@ class CellResult:
     @staticmethod
     def from_plain(plain: dict[str, Any]) -> CellResult:
         """What `as_plain` gave."""
-        groups = tuple(
-            GroupScores(split=one["split"], group=one["group"], scores=Scores.from_plain(one))
-            for one in plain["groups"]
-        )
+        groups = tuple(GroupScores.from_plain(one) for one in plain["groups"])
         return CellResult(**{**plain, "groups": groups})
 
 
@@ -207,6 +204,7 @@ def _run_cell(
         tokenizer = _train_cell(place, cell, data, recipe, seed, device, progress)
     except CollapseError as error:
         progress.note(str(error))
+        (place / STATE).unlink(missing_ok=True)  # nothing goes on from it
         return CellResult(**head, groups=(), failed=str(error).removeprefix(f"{place}: "))
     groups = evaluate_groups(tokenizer.to(device), features.values, windows, progress)
     return CellResult(**head, groups=tuple(groups))

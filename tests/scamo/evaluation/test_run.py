@@ -15,7 +15,8 @@ from motionunion.representations import registry
 from scamo.evaluation import generated, standin
 from scamo.evaluation.inputs import gather
 from scamo.evaluation.run import about_tokenizer, evaluate
-from scamo.evaluation.table import Evaluation, markdown
+from scamo.evaluation.table import Evaluation, tables
+from tokenizer.evaluation.table import markdown
 
 
 def test_the_table_of_related_captions(toy_runs, open_toy, copy_of):
@@ -42,7 +43,7 @@ def test_the_table_of_related_captions(toy_runs, open_toy, copy_of):
     assert folder.parent == runs / "evaluations"
     assert Evaluation.read(folder) == result
     text = (folder / "table.md").read_text()
-    assert text == markdown(result)
+    assert text == markdown(tables(result))
     assert "(N=64) *" in text
     assert "may have been in the training of the tokenizer toy, which was trained on another store" in text
 
@@ -99,7 +100,7 @@ def test_few_items_give_no_r_precision_and_say_why(toy, toy_runs, open_toy, copy
     assert result.rows[0]["items"] == result.untagged == 20
     assert result.rows[0]["r_precision"] is None
     assert result.rows[0]["fid"] is not None
-    text = markdown(result)
+    text = markdown(tables(result))
     assert "real, r-precision: n/a, a pool needs 32 items, there are 20." in text
     assert "20 captions have no part-of-speech tokens" in text
     assert "20 of 20 captions have no part-of-speech tokens" in result.title

@@ -1,19 +1,20 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from motionunion.errors import MissingInput, UsageError
+from motionunion.progress import Silent
 from motionunion.representations import registry
 from motionunion.windows import cut
 from scamo import tokenizer_evaluation
 from scamo.tokenizer_evaluation import TokenizerEvaluation, evaluate_tokenizers
 from tokenizer.checkpoint import Tokenizer
-from tokenizer.evaluation.evaluate import ALL
-from tokenizer.metrics import evaluate_windows
+from tokenizer.evaluation.evaluate import ALL, evaluate_windows
 from tokenizer.model import build_model
 from tokenizer.model_config import ModelConfig
 from tokenizer.quantizers import quantizer_named
@@ -32,6 +33,16 @@ def save_tokenizer(features, folder: Path, kind: str = "fsq", codebook: int = 25
     )
     tokenizer.save(folder)
     return tokenizer
+
+
+class Notes(Silent):
+    """Keeps what is said."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def note(self, message: str) -> None:
+        self.said.append(message)
 
 
 @pytest.fixture
@@ -84,6 +95,21 @@ def test_a_sweep_takes_the_tokenizers_of_runs_and_of_sweeps_by_quantiser_and_siz
     ]  # fmt: skip
     assert [len(table.rows) for table in found.tables()] == [3]
     assert drawn == [found.folder]
+
+
+def test_a_sweep_says_which_tokenizers_of_other_features_it_leaves_out(small, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(tokenizer_evaluation, "draw_sweep", lambda cells, folder, title: None)
+    other = save_tokenizer(small, tmp_path / "tokenizers" / "other")
+    other.representation = "ms272@30"
+    other.save(tmp_path / "tokenizers" / "other")
+    for codebook in (256, 512):
+        save_tokenizer(small, tmp_path / "tokenizers" / f"new-{codebook}", codebook=codebook)
+    for age, name in enumerate(("other", "new-256", "new-512")):
+        os.utime(tmp_path / "tokenizers" / name / "tokenizer.safetensors", (age, age))
+    notes = Notes()
+    found = evaluate_tokenizers("store", tmp_path, device="cpu", sweep=True, progress=notes)
+    assert {one.name for one in found.tokenizers} == {"new-256", "new-512"}
+    assert "left out, since the newest tokenizer is of hml263@20/compat: other (ms272@30)" in notes.said
 
 
 def test_an_evaluator_that_is_there_judges_the_reconstruction(toy_runs, copy_of, monkeypatch) -> None:

@@ -9,10 +9,9 @@ import pytest
 
 from motionunion.windows import cut
 from tokenizer.checkpoint import Tokenizer
-from tokenizer.evaluation.evaluate import ALL, evaluate_groups
+from tokenizer.evaluation.evaluate import ALL, evaluate_groups, evaluate_windows
 from tokenizer.evaluation.scores import Scores
 from tokenizer.evaluation.table import COLUMNS, groups_table, markdown
-from tokenizer.metrics import evaluate_windows
 from tokenizer.model import build_model
 from tokenizer.model_config import ModelConfig
 from tokenizer.quantizers import quantizer_named
@@ -76,7 +75,7 @@ def test_a_group_scores_as_its_windows_alone_do(windows_of) -> None:
         assert scores.mpjpe_heading_free_mm == pytest.approx(alone.mpjpe_heading_free_mm, rel=1e-6)
         assert scores.l1 == pytest.approx(alone.l1, rel=1e-6)
         assert scores.mean_predictor_mpjpe_mm == pytest.approx(alone.mean_predictor_mpjpe_mm, rel=1e-6)
-        assert scores.usage == (alone.usage,)
+        assert scores.usage == alone.usage
 
 
 def test_means_of_rows_and_of_clips_differ_where_windows_differ_in_length(windows_of) -> None:

@@ -62,6 +62,8 @@ def test_values_of_the_recipe_may_be_changed_and_those_of_a_quantiser_may_not() 
     assert (cell.preset.model.width, cell.preset.training.batch) == (24, 3)
     with pytest.raises(UsageError, match="settings of their own"):
         plan_cells([256], ["vq"], preset="tiny", changes={"quantizer": {"reset": False}})
+    with pytest.raises(UsageError, match=r"training\.guard_steps: nothing guards"):
+        plan_cells([256], ["vq"], preset="tiny", changes={"training": {"guard_steps": [10]}})
 
 
 def test_a_size_without_levels_is_refused_for_fsq() -> None:

@@ -13,6 +13,7 @@ from tokenizer.evaluation.evaluate import ALL, evaluate_groups
 from tokenizer.runs import TOKENIZERS, alone_in
 from tokenizer.sweep import run
 from tokenizer.sweep.run import CELLS, RESULT, SCORES, Sweep, measured_windows, run_sweep
+from tokenizer.training_state import STATE
 
 
 class KilledError(Exception):
@@ -84,6 +85,7 @@ def test_a_tokenizer_that_cannot_be_trained_is_a_result_and_the_sweep_goes_on(
 
     def failing(self):
         if self.codebook == 256:
+            (self.folder / STATE).write_bytes(b"of the attempt that comes no more")
             raise CollapseError(f"{self.folder}: at step 3 the loss is not finite")
         return train(self)
 
@@ -91,6 +93,7 @@ def test_a_tokenizer_that_cannot_be_trained_is_a_result_and_the_sweep_goes_on(
     sweep = run_sweep(features, tmp_path, make_cells([256, 512], ["fsq"]))
     assert [cell.failed for cell in sweep.cells] == ["at step 3 the loss is not finite", None]
     assert sweep.cells[0].find("test", ALL) is None
+    assert not list(sweep.folder.rglob(STATE))
     assert sweep.cells[1].find("test", ALL) is not None
 
 

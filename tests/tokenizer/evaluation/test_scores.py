@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import dataclasses
+import json
 import math
 from pathlib import Path
 
@@ -9,16 +11,17 @@ import pytest
 from motionunion.representations import registry
 from motionunion.windows import cut
 from tokenizer.checkpoint import Tokenizer
-from tokenizer.metrics import evaluate_windows
+from tokenizer.evaluation.evaluate import evaluate_windows
+from tokenizer.evaluation.scores import Scores
 from tokenizer.model import build_model
 from tokenizer.model_config import ModelConfig
 from tokenizer.usage import code_usage
 
 
-def make_tokenizer(features) -> Tokenizer:
+def make_tokenizer(features, **model) -> Tokenizer:
     statistics = features.statistics(feat_bias=5.0)
     return Tokenizer(
-        build_model(ModelConfig(levels=(8, 6, 5), width=16), seed=1),
+        build_model(ModelConfig(levels=(8, 6, 5), width=16, **model), seed=1),
         mean_D=statistics.mean,
         std_D=statistics.std,
         representation=features.representation,
@@ -26,28 +29,6 @@ def make_tokenizer(features) -> Tokenizer:
         codebook=256,
         provenance={},
     )
-
-
-def test_exponential_entropy_of_a_uniform_histogram_is_its_number_of_codes() -> None:
-    usage = code_usage(np.array([0, 5, 5, 0, 5, 5]), 1000)
-    assert (usage.tokens, usage.used) == (20, 4)
-    # exp(-sum p ln(p + 1e-7)) with p = 1/4 four times is 1 / (1/4 + 1e-7)
-    assert usage.exp_entropy == pytest.approx(1 / (0.25 + 1e-7), rel=1e-12)
-    assert usage.share_of_codebook == 0.004
-    assert usage.share_of_possible == 4 / 20
-    assert usage.tokens_per_code == 5
-
-
-def test_exponential_entropy_of_one_code_is_one_and_of_none_is_zero() -> None:
-    assert code_usage(np.array([0, 9]), 8).exp_entropy == pytest.approx(1, abs=1e-6)
-    assert code_usage(np.zeros(8, np.int64), 8).exp_entropy == 0
-
-
-def test_exponential_entropy_agrees_with_the_dense_formula() -> None:
-    counts = np.random.default_rng(0).integers(0, 9, 300)
-    share = counts / counts.sum()
-    dense = math.exp(-(share * np.log(share + 1e-7)).sum())
-    assert code_usage(counts, 300).exp_entropy == pytest.approx(dense, rel=1e-12)
 
 
 def test_a_tokenizer_that_answers_the_mean_scores_as_the_mean_predictor(make_features, tmp_path: Path) -> None:
@@ -69,7 +50,7 @@ def test_scores_weigh_windows_by_rows_and_do_not_depend_on_chunks(make_features,
     tokenizer = make_tokenizer(features)
     windows = cut(features).windows
     whole = evaluate_windows(tokenizer, features.values, windows)
-    monkeypatch.setattr("tokenizer.metrics.CHUNK_ROWS", 1)
+    monkeypatch.setattr("tokenizer.evaluation.evaluate.CHUNK_ROWS", 1)
     assert evaluate_windows(tokenizer, features.values, windows).mpjpe_mm == pytest.approx(whole.mpjpe_mm, rel=1e-6)
 
     decode = registry.get(features.representation).decode_batch
@@ -80,10 +61,40 @@ def test_scores_weigh_windows_by_rows_and_do_not_depend_on_chunks(make_features,
         b = decode(tokenizer.decode(tokenizer.encode([real])))[0].joints_T22x3
         total += float(np.linalg.norm((a - a[:, :1]) - (b - b[:, :1]), axis=-1).mean(axis=-1).sum())
     assert whole.mpjpe_mm == pytest.approx(1000 * total / 224, rel=1e-5)
-    assert whole.usage.tokens == 224 // 4
+    assert whole.tokens == 224 // 4
 
 
 def test_evaluating_nothing_is_our_own_mistake(make_features, tmp_path: Path) -> None:
     features = make_features(tmp_path, [(120, "train")])
     with pytest.raises(ValueError, match="no window"):
         evaluate_windows(make_tokenizer(features), features.values, [])
+
+
+def test_rows_that_no_code_stands_for_are_left_out_of_sums_and_of_their_weights(make_features, tmp_path: Path) -> None:
+    features = make_features(tmp_path, [(120, "train"), (20, "test")])
+    tokenizer = make_tokenizer(features, down=3)  # 8 rows to a code: 16 of the 20
+    scores = evaluate_windows(tokenizer, features.values, [w for w in cut(features).windows if w.split == "test"])
+    real = features.values[120:136]
+    (made,) = tokenizer.decode(tokenizer.encode([features.values[120:140]]))
+    assert scores.rows == 16
+    assert scores.l1 == pytest.approx(float(np.abs((made - real) / tokenizer.std_D).mean()), rel=1e-5)
+
+
+def test_a_brief_has_the_first_code_of_a_step_and_the_others_apart(make_features, tmp_path: Path) -> None:
+    features = make_features(tmp_path, [(120, "train")])
+    scores = evaluate_windows(make_tokenizer(features), features.values, cut(features).windows)
+    layers = dataclasses.replace(scores, usage=(*scores.usage, code_usage(np.array([1, 1]), 240)))
+    brief = json.loads(json.dumps(layers.in_brief()))
+    assert brief["usage"] == scores.usage[0].as_plain()
+    assert [one["used"] for one in brief["further_usage"]] == [2]
+    assert brief["l1"] == scores.l1
+
+
+def test_figures_of_an_earlier_version_are_read(make_features, tmp_path: Path) -> None:
+    features = make_features(tmp_path, [(120, "train")])
+    plain = evaluate_windows(make_tokenizer(features), features.values, cut(features).windows).as_plain()
+    del plain["mean_predictor_mpjpe_heading_free_mm"]
+    assert math.isnan(Scores.from_plain(plain).mean_predictor_mpjpe_heading_free_mm)
+    del plain["l1"]
+    with pytest.raises(KeyError, match="l1"):
+        Scores.from_plain(plain)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from pathlib import Path
 from typing import NoReturn
 
@@ -13,6 +14,7 @@ from motionunion.skeleton import Skeleton
 
 _CHANNELS = {f"{axis}{kind}".lower(): f"{axis}{kind}" for kind in ("position", "rotation") for axis in "XYZ"}
 _END_SITE = -1
+_LONE_BRACES = (["{"], ["}"])
 
 Offset = tuple[float, float, float]
 
@@ -29,7 +31,9 @@ def parse_hierarchy(path: Path, text: str) -> tuple[Skeleton, tuple[tuple[str, .
     tree = _Tree(path)
     for line, row in enumerate(text.split("\n"), start=1):
         tree.line = line
-        words = row.replace("{", " { ").replace("}", " } ").split()
+        words = row.split()
+        if ("{" in row or "}" in row) and words not in _LONE_BRACES:
+            words = row.replace("{", " { ").replace("}", " } ").split()
         while words:
             words = tree.take(words[0], words[1:])
     return tree.finish()
@@ -108,13 +112,13 @@ class _Tree:
 
     def _offset(self, words: list[str]) -> None:
         try:
-            values = [float(word) for word in words]
+            x, y, z = map(float, words)
         except ValueError:
-            values = []
-        if len(values) != 3 or not all(map(math.isfinite, values)):
+            x = y = z = math.nan
+        if not (math.isfinite(x) and math.isfinite(y) and math.isfinite(z)):
             self.fail(f"OFFSET needs three finite numbers, found {' '.join(words)[:60]!r}")
         if self.open[-1] != _END_SITE:
-            self.offsets[self.open[-1]] = (values[0], values[1], values[2])
+            self.offsets[self.open[-1]] = (x, y, z)
 
     def _channels(self, words: list[str]) -> None:
         joint = self.open[-1]
@@ -122,10 +126,17 @@ class _Tree:
             self.fail("an End Site has no CHANNELS")
         if self.channels[joint] is not None:
             self.fail(f"joint {self.names[joint]!r} has CHANNELS twice")
-        names = tuple(_CHANNELS.get(word.lower(), "") for word in words[1:])
-        if words[:1] != [str(len(names))] or not all(names) or len(set(names)) != len(names):
+        names = _channel_names(tuple(words))
+        if names is None:
             self.fail(f"CHANNELS needs a count and as many different names, found {' '.join(words)[:90]!r}")
         self.channels[joint] = names
+
+
+@lru_cache(maxsize=64)  # most joints of a file, and of a data set, have the same channels
+def _channel_names(words: tuple[str, ...]) -> tuple[str, ...] | None:
+    """The channels after their count; None where the two disagree, or for names unknown or twice there."""
+    names = tuple(_CHANNELS.get(word.lower(), "") for word in words[1:])
+    return names if words[:1] == (str(len(names)),) and all(names) and len(set(names)) == len(names) else None
 
 
 def _upto(brace: str, words: list[str]) -> tuple[list[str], list[str]]:

@@ -9,6 +9,7 @@ from fractions import Fraction
 from motionunion.errors import ClipError
 
 _USUAL = (10, 12, 15, 20, 24, 25, 30, 40, 48, 50, 60, 72, 75, 80, 90, 100, 120, 144, 150, 160, 180, 200, 240, 250, 300)
+_USUAL_RATES = tuple(map(Fraction, _USUAL))
 _BROADCAST = tuple(Fraction(1000 * rate, 1001) for rate in (24, 30, 48, 60, 120, 240))
 FASTEST_HZ = 10_000
 """No motion is recorded faster; a rate above it is a mistake in the file."""
@@ -65,8 +66,10 @@ def rate_of_frame_time(text: str) -> Fraction:
     if exact.denominator <= 2:
         return exact
     slack = max(Fraction(10) ** exponent, seconds * _FLOAT32_ULP)
-    for candidates in (tuple(Fraction(rate) for rate in _USUAL), _BROADCAST, (Fraction(max(1, round(exact))),)):
-        nearest = min(candidates, key=lambda rate: abs(rate - exact))
+    about = float(exact)
+    for candidates in (_USUAL_RATES, _BROADCAST, (Fraction(max(1, round(exact))),)):
+        # The nearest in floats: where rounding makes two alike, neither is anywhere near enough to fit.
+        nearest = min(candidates, key=lambda rate: abs(rate.numerator / rate.denominator - about))
         if abs(1 / nearest - seconds) < slack:
             return nearest
     low, high = 1 / (seconds + slack), 1 / (seconds - slack) if seconds > slack else exact

@@ -9,7 +9,7 @@ releases, two readers:
 - `amass_smplx`, the SMPL-X release: `..._stageii.npz` with `root_orient`, `pose_body`, `pose_hand`, `pose_jaw`, `pose_eye`,
   `trans`, `betas`, `gender`, `mocap_frame_rate` (mind the underscore), and a pickled array that is left alone. Its frame
   rates are wrong for some 5,000 files (nghorbani/amass#49); they are kept as the file states them, and clips of subsets that
-  are known for it are flagged `fps_disputed`.
+  are known for it are flagged `fps_disputed`, as are takes of CMU that its own list gives another rate.
 
 `trans` is not the pelvis: a body model turns about its rest pelvis, so the pelvis is at `trans` plus that rest position.
 Both releases of one file share a uid, whatever the subset was called (`motionunion.sources.amass_names`).
@@ -30,6 +30,7 @@ from motionunion.formats.npy import Array
 from motionunion.formats.npz import list_members, member_heads, read_npz
 from motionunion.sources.amass_names import LEAD_IN_S, key_of, uid_of
 from motionunion.sources.base import Claim, Folder, ReadOptions, Skip
+from motionunion.sources.cmu_takes import take_of
 from motionunion.sources.smpl_parameters import (
     RATE_KEYS,
     Pose,
@@ -53,7 +54,7 @@ _SHAPE_ONLY = "body shape without motion (shape.npz, *_stagei.npz)"
 class Amass:
     """Reader of one release of AMASS; `layout` is `smplh` or `smplx`."""
 
-    version = 2
+    version = 3
     suffixes: tuple[str, ...] = (".npz",)
 
     def __init__(self, layout: str) -> None:
@@ -96,10 +97,19 @@ class Amass:
         fps, labels = stated_rate(arrays, ref.path)
         raw = smpl_clip(ref, pose, trans, stated_body(arrays, ref.path), fps, options, up="z")
         valid, flags = _lead_in(ref.uid, fps, frames)
-        dispute = source_manifest(self.name)["disputed_rates"].get(ref.uid.split("/")[1])
+        dispute = self._dispute(ref.uid, fps)
         if dispute is not None:
             labels, flags = {**labels, "fps_dispute": dispute}, (*flags, "fps_disputed")
         return replace(raw, valid=valid, labels=labels, flags=flags)
+
+    def _dispute(self, uid: str, fps: Fraction) -> str | None:
+        """Who says that the stated rate is wrong; None where nobody does."""
+        subset = uid.split("/")[1]
+        take = take_of(uid.rpartition("/")[2]) if subset == "cmu" else None
+        if take is not None and take.fps != fps:
+            return f"{fps} in this file, {take.fps} by CMU's own list of takes (IDEA-Research/Motion-X#43)"
+        known: dict[str, str] = source_manifest(self.name)["disputed_rates"]
+        return known.get(subset)
 
     def _arrays(self, path: Path) -> dict[str, Array]:
         optional = ["betas", "gender", *RATE_KEYS]

@@ -39,7 +39,7 @@ class AmassAnnotations:
     """Reader of the Unifier's JSON files, known by their first entry."""
 
     name = "amass_annotations"
-    version = 1
+    version = 2
     suffixes: tuple[str, ...] = ()
 
     def recognise(self, folder: Folder) -> Claim | None:
@@ -123,7 +123,10 @@ def _extend(
     stretch: tuple[float, float],
     splits: dict[str, str],
 ) -> None:
-    """HumanML3D's ids are stretches, as long as the longest sentence says; the others' are whole files, with a split."""
+    """HumanML3D's ids are stretches, as long as the longest sentence says; the others' are whole files, with a split.
+
+    One of KIT-ML's without a split still says which file the id is, which joins the groups of both.
+    """
     address, split = (caption.layer, name), splits.get(name)
     before = segments.get(address)
     if caption.layer == "humanml3d":
@@ -133,7 +136,7 @@ def _extend(
         segments[address] = Segment(
             uid=caption.uid, name=name, layer=caption.layer, start_s=start_s, end_s=end_s, split=split
         )
-    elif split is not None and before is None:
+    elif before is None and (split is not None or caption.layer == "kitml"):
         segments[address] = Segment(
             uid=caption.uid, name=name, layer=caption.layer, start_s=0.0, end_s=0.0, split=split
         )

@@ -13,7 +13,8 @@ and its split, attached to the AMASS or HumanAct12 file that the index names, so
 mirrored id with a text becomes one too, of its base's stretch: spans of such a name are mirrored when features are built. Times of
 captions are HumanML3D's, seconds inside the stretch at 20 fps, shifted by the start of the stretch.
 
-Traps: 007975 holds NaN; the features of 1,191 ids from HumanAct12 have left and right exchanged
+Traps: of 30 ids from SSM 13 are at 29.995 fps and not at 20 (EricGuo5513/HumanML3D#176), and nothing here says which: flag
+`fps_uncertain`; 007975 holds NaN; the features of 1,191 ids from HumanAct12 have left and right exchanged
 (EricGuo5513/HumanML3D#147); clips as short as 2 frames exist.
 """
 
@@ -56,7 +57,7 @@ class HumanML3D:
     """Reader of a HumanML3D folder, whole or in parts."""
 
     name = "humanml3d"
-    version = 2
+    version = 3
     suffixes: tuple[str, ...] = ()
 
     def recognise(self, folder: Folder) -> Claim | None:
@@ -130,7 +131,7 @@ class HumanML3D:
             shipped=Shipped(representation=REPRESENTATION, features_TD=features),
             captions=tuple(caption_of(line, ref.uid, LAYER) for line in lines),
             labels=_labels(row, base),
-            flags=("mirrored",) if mirrored else (),
+            flags=(*(("mirrored",) if mirrored else ()), *(("fps_uncertain",) if _is_ssm(row) else ())),
             inputs=that_are_files(ref.path, joints_path, text_path),
             faults=faults,
         )
@@ -151,6 +152,11 @@ def index_file(root: Path) -> Path | None:
                 if is_index(file.read(256)):
                     return path
     return None
+
+
+def _is_ssm(row: IndexRow | None) -> bool:
+    """Whether an id is of the subset of which a half is at 59.99 fps, and so at 29.995 in the published features."""
+    return row is not None and row.uid.split("/")[1] == "ssm"
 
 
 def _labels(row: IndexRow | None, base: str) -> dict[str, str]:

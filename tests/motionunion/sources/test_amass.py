@@ -207,6 +207,18 @@ def test_rates_that_are_known_to_be_wrong_are_kept_and_flagged(
 
 
 @pytest.mark.parametrize(
+    ("take", "stated", "disputed"),
+    [("62/62_11", 120.0, True), ("62/62_11", 59.9999886, False), ("01/01_01", 120.0, False)],
+)
+def test_a_take_of_cmu_at_another_rate_than_its_own_list_says_is_flagged(
+    tmp_path: Path, write_smplx: Writer, take: str, stated: float, disputed: bool
+) -> None:
+    raw = read(write_smplx(tmp_path / f"CMU/{take}_stageii.npz", mocap_frame_rate=stated), "smplx", root=tmp_path)
+    assert ("fps_disputed" in raw.flags, "60 by CMU" in raw.labels.get("fps_dispute", "")) == (disputed, disputed)
+    assert raw.fps == round(stated)
+
+
+@pytest.mark.parametrize(
     ("changes", "reason"),
     [
         ({"mocap_framerate": None}, "no_frame_rate"),

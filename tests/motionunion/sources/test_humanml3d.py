@@ -163,6 +163,16 @@ def test_every_index_frame_is_a_whole_twentieth_of_a_second(real_data: Path) -> 
     assert len({row.uid for row in rows.values() if row.uid.startswith("amass/")}) == 10524
 
 
+def test_ids_from_ssm_say_that_their_rate_is_uncertain(tmp_path: Path, write_humanml3d: Writer) -> None:
+    root = write_humanml3d(
+        tmp_path, index=[("SSM_synced/2016/x_poses", 0, 41, "000002"), ("KIT/3/kick_poses", 0, 41, "000003")],
+        features={name: features() for name in ("000002", "000003")},
+    )  # fmt: skip
+    assert {key: raw.flags for key, raw in readings(root) if isinstance(raw, RawClip)} == {
+        "000002": ("fps_uncertain",), "000003": ()
+    }  # fmt: skip
+
+
 def test_what_cannot_be_used_is_counted_with_its_reason(tmp_path: Path, write_humanml3d: Writer) -> None:
     root = write_humanml3d(
         tmp_path,

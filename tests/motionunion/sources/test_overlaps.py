@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -48,3 +49,22 @@ def test_what_others_made_of_humanml3d_s_ids_never_lies_across_a_split_from_the_
         ("motionstreamer_272", "humanml3d/M000004", "test"),
     ]
     assert apart == [("KIT/3/walk01_poses", "test")]
+
+
+@pytest.mark.slow
+def test_kit_s_ids_and_the_amass_files_that_the_unifier_names_for_them_share_a_group(
+    tmp_path: Path, write_tree: Callable[[str, Path], Any]
+) -> None:
+    """Features that lie without the map of their ids, and another person's annotations of the same ids."""
+    write_tree("kitml", tmp_path / "both")
+    features = tmp_path / "both" / "KIT-ML"
+    entry = {"seg_id": "03950_0", "text": "A person walks.", "start": 0.0, "end": 2.0}
+    (tmp_path / "kitml.json").write_text(
+        json.dumps({"03950": {"path": "KIT/4/Walking05_poses", "duration": 2.0, "annotations": [entry]}})
+    )
+    ingest([features], tmp_path / "store")
+    ingest([tmp_path / "kitml.json"], tmp_path / "store")
+    with open_store(tmp_path / "store") as store:
+        assert store.rows('SELECT key, "group", own_group FROM clips') == [
+            ("03950", "amass/kit/4/walking05", "kitml/03950")
+        ]

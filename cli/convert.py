@@ -13,12 +13,6 @@ from cli.show import show_json, show_table
 if TYPE_CHECKING:
     from motionunion.convert import Conversion
 
-_RESAMPLED = {
-    "filtered": "low-passed, then taken at exact times",
-    "compat": "every n-th frame, or interpolated where n is not whole",
-    "stride": "every int(fps / rate)-th frame, whatever rate that leaves",
-}
-
 
 def convert(
     file: Annotated[
@@ -74,11 +68,10 @@ def convert(
 
 def _show(done: Conversion) -> None:
     trip = done.round_trip
-    same = done.fps == done.rate
     facts: list[tuple[str, object]] = [
         ("motion", done.motion),
         ("frames", f"{done.frames:,} at {float(done.fps):g} fps"),
-        ("rate", f"{float(done.rate):g} fps" + ("" if same else f": {_RESAMPLED[done.resampling]}")),
+        ("rate", f"{float(done.rate):g} fps: {done.resampled}"),
         ("features", f"{trip.rows:,} x {done.dims}" + (", as the source ships them" if done.shipped else "")),
         ("joints off", f"{_length(trip.joints_mean_m)} in the mean, {_length(trip.joints_max_m)} at most"),
         ("posture off", f"{_length(trip.posture_mean_m)} in the mean, pelvis on pelvis"),
@@ -89,6 +82,8 @@ def _show(done: Conversion) -> None:
         ("bones changed", f"{_length(trip.bones_max_m)} at most"),
         ("start", f"turned by {_angle(trip.turned_deg)}, shifted by {_length(trip.shifted_m)}"),
     ]
+    if done.flags:
+        facts.insert(2, ("flags", ", ".join(done.flags)))
     facts += [(f"lost: {name}", what) for name, what in trip.lost.items()]
     show_table(f"{done.out}: {done.to}", ("what", "value"), facts)
 

@@ -16,18 +16,19 @@ from typing import Any
 
 import numpy as np
 
-from motionunion.clip import ClipRef, RawClip
+from motionunion.clip import Clip, ClipRef, RawClip
 from motionunion.digest import write_atomic
 from motionunion.errors import ClipError, MissingInput, SourceFormatError, UsageError
 from motionunion.formats.frame_rate import FASTEST_HZ
 from motionunion.motion import Motion
 from motionunion.representations import registry
 from motionunion.representations.registry import Features, Representation
-from motionunion.resample import frames_at, motion_at, to_rate
+from motionunion.resample import frames_at, motion_at, stated_fps, step_of, to_rate
 from motionunion.round_trip import RoundTrip, measure
 from motionunion.sources.base import ReadOptions
 
 _LISTED = 8
+_ROUNDED = 1e-3  # by how much a rate that passes for a whole multiple may be off: 59.94 is none of 60, 59.9999886 is
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +49,23 @@ class Conversion:
     dims: int
     shipped: bool
     """True where the source ships the wanted features: they were taken bit for bit."""
+    flags: tuple[str, ...]
+    """What is odd about the motion, as ingest would flag it (docs/normalisation.md), with what follows from it."""
     round_trip: RoundTrip
+
+    @property
+    def resampled(self) -> str:
+        """What was done to come to the rate, in words."""
+        if self.fps == self.rate:
+            return "the file's own"
+        step = step_of(self.fps, self.rate, self.resampling)
+        if self.resampling == "filtered" and step > 1:
+            return "low-passed, then taken at exact times"
+        if step.denominator > 1:
+            return "interpolated at exact times"
+        taken = "every frame" if step == 1 else f"one frame in {step}"
+        left = self.fps / step
+        return taken if abs(left - self.rate) < _ROUNDED * left else f"{taken}, which is {float(left):g} fps"
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, by name."""
@@ -63,6 +80,7 @@ class Conversion:
             "resampling": self.resampling,
             "dims": self.dims,
             "shipped": self.shipped,
+            "flags": list(self.flags),
             **self.round_trip.to_json(),
         }
 
@@ -76,6 +94,7 @@ class _Read:
     fps: Fraction
     frames: int
     features: Features | None = None
+    flags: tuple[str, ...] = ()
 
 
 def convert(
@@ -136,6 +155,7 @@ def convert(
         resampling=representation.resampling,
         dims=representation.dims,
         shipped=read.features is not None,
+        flags=read.flags,
         round_trip=measure(read.motion, features, representation),
     )
     buffer = io.BytesIO()
@@ -196,7 +216,14 @@ def _of_source(path: Path, wanted: Representation, key: str | None, source: str 
     features = None
     if clip.shipped is not None and clip.shipped.representation == wanted.id and (start, stop) == (0, clip.frames):
         features = clip.shipped.features_TD.astype(np.float32)
-    return _Read(motion=motion, name=f"{ref.source} {ref.key}", fps=clip.fps, frames=stop - start, features=features)
+    name, fps = f"{ref.source} {ref.key}", stated_fps(clip) if wanted.resampling == "stride" else clip.fps
+    return _Read(motion=motion, name=name, fps=fps, frames=stop - start, features=features, flags=_flags(clip))
+
+
+def _flags(clip: Clip) -> tuple[str, ...]:
+    """A clip's flags, the rate that its motion shows beside `fps_suspect`."""
+    said = {"fps_suspect": f"{clip.labels.get('fps_estimate')} by {clip.labels.get('fps_evidence')}"}
+    return tuple(f"{flag} ({said[flag]})" if flag in said else flag for flag in clip.flags)
 
 
 def _one_motion(path: Path, key: str | None, source: str | None, options: ReadOptions) -> ClipRef:

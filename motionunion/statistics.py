@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Required, TypedDict, Unpack
 from zipfile import BadZipFile
 
 import numpy as np
@@ -94,29 +94,23 @@ class Statistics:
             ) from error
 
 
-def statistics_of(
-    chunks: Iterable[FloatArray],
-    representation_id: str,
-    *,
-    split: str,
-    clips_hash: str,
-    feat_bias: float = 1.0,
-    block_average: bool = True,
-) -> Statistics:
-    """Statistics of a stream of (N, D) chunks; see `statistics_from` for what is raised."""
+class _How(TypedDict, total=False):
+    """The keywords of `statistics_from`."""
+
+    split: Required[str]
+    clips_hash: Required[str]
+    feat_bias: float
+    block_average: bool
+
+
+def statistics_of(chunks: Iterable[FloatArray], representation_id: str, **how: Unpack[_How]) -> Statistics:
+    """Statistics of a stream of (N, D) chunks; see `statistics_from` for the keywords and for what is raised."""
     from motionunion.representations import registry
 
     counter = MomentsCounter(registry.get(representation_id).dims)
     for chunk in chunks:
         counter.add(chunk)
-    return statistics_from(
-        counter.moments,
-        representation_id,
-        split=split,
-        clips_hash=clips_hash,
-        feat_bias=feat_bias,
-        block_average=block_average,
-    )
+    return statistics_from(counter.moments, representation_id, **how)
 
 
 def statistics_from(

@@ -40,7 +40,7 @@ SMOOTHING_FRAMES = 20.0
 """Standard deviation of the Gaussian over the facing direction: one second."""
 SMOOTHING_RADIUS = 80
 
-# Bones by the axis along which they rest. The encoder keeps joints in this order inside, so that each axis is a slice.
+# Bones by the axis along which they rest.
 UP, DOWN = (3, 6, 9, 12), (4, 5, 7, 8, 16, 17, 18, 19, 20, 21)
 LEFT, RIGHT, FORWARD = (1, 13), (2, 14), (10, 11, 15)
 

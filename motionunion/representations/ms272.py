@@ -19,54 +19,52 @@ from motionunion.representations.registry import Features, Representation
 _VERSION = 1
 
 
-def _encode_steady(motions: Sequence[Motion]) -> list[Features]:
-    return ms272_encoder.encode(motions, ms272_encoder.steady_heading)
+def _entry(
+    identity: str,
+    name: str,
+    resampling: str,
+    heading: tuple[str, ms272_encoder.Heading],
+    heading_path: ms272_decoder.HeadingPath,
+    pelvis_3: ms272_decoder.Array,
+) -> Representation:
+    """An id by what it does in its own way: resampling, heading and its name, heading of decoded rows, decoded rest pelvis."""
 
+    def encode_batch(motions: Sequence[Motion]) -> list[Features]:
+        return ms272_encoder.encode(motions, heading[1])
 
-def _encode_published(motions: Sequence[Motion]) -> list[Features]:
-    return ms272_encoder.encode(motions, ms272_encoder.forward_heading)
-
-
-def _hash(representation_id: str, heading: str, resampling: str) -> str:
-    return sha256_hex(
-        canonical_json({"id": representation_id, "version": _VERSION, "heading": heading, "resampling": resampling})
+    parameters = {"id": identity, "version": _VERSION, "heading": heading[0], "resampling": resampling}
+    return Representation(
+        id=identity,
+        name=name,
+        dims=layout.DIMS,
+        rate=layout.RATE,
+        resampling=resampling,
+        needs="rotations",
+        version=_VERSION,
+        parameter_hash=sha256_hex(canonical_json(parameters)),
+        min_frames=2,
+        rows_lost=0,
+        blocks=layout.BLOCKS,
+        root_blocks=layout.ROOT_BLOCKS,
+        encode_batch=encode_batch,
+        decode_batch=partial(ms272_decoder.decode, heading_path=heading_path, pelvis_3=pelvis_3),
+        decode_heading_free_batch=ms272_decoder.decode_heading_free,
     )
 
 
-MS272 = Representation(
-    id="ms272@30",
-    name="MotionStreamer 272",
-    dims=layout.DIMS,
-    rate=layout.RATE,
-    resampling="filtered",
-    needs="rotations",
-    version=_VERSION,
-    parameter_hash=_hash("ms272@30", "steady", "filtered"),
-    min_frames=2,
-    rows_lost=0,
-    blocks=layout.BLOCKS,
-    root_blocks=layout.ROOT_BLOCKS,
-    encode_batch=_encode_steady,
-    decode_batch=partial(ms272_decoder.decode, heading_path=ms272_decoder.yaw_path, pelvis_3=ms272_decoder.SMPL_PELVIS),
-    decode_heading_free_batch=ms272_decoder.decode_heading_free,
+MS272 = _entry(
+    "ms272@30",
+    "MotionStreamer 272",
+    "filtered",
+    ("steady", ms272_encoder.steady_heading),
+    ms272_decoder.yaw_path,
+    ms272_decoder.SMPL_PELVIS,
 )
-
-MS272_COMPAT = Representation(
-    id="ms272@30/compat",
-    name="MotionStreamer 272, as published",
-    dims=layout.DIMS,
-    rate=layout.RATE,
-    resampling="compat",
-    needs="rotations",
-    version=_VERSION,
-    parameter_hash=_hash("ms272@30/compat", "forward", "compat"),
-    min_frames=2,
-    rows_lost=0,
-    blocks=layout.BLOCKS,
-    root_blocks=layout.ROOT_BLOCKS,
-    encode_batch=_encode_published,
-    decode_batch=partial(
-        ms272_decoder.decode, heading_path=ms272_decoder.published_path, pelvis_3=ms272_decoder.NO_PELVIS
-    ),
-    decode_heading_free_batch=ms272_decoder.decode_heading_free,
+MS272_COMPAT = _entry(
+    "ms272@30/compat",
+    "MotionStreamer 272, as published",
+    "compat",
+    ("forward", ms272_encoder.forward_heading),
+    ms272_decoder.published_path,
+    ms272_decoder.NO_PELVIS,
 )

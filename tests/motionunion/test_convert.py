@@ -139,3 +139,39 @@ def test_rates_are_written_as_people_write_them() -> None:
     for text in ("0", "-30", "1/0", "fast", "1e9"):
         with pytest.raises(UsageError, match="no frame rate"):
             rate_of(text)
+
+
+@pytest.mark.parametrize(
+    ("fps", "to", "said"),
+    [
+        (20.0, "hml263@20", "the file's own"),
+        (120.0, "hml263@20", "low-passed, then taken at exact times"),
+        (15.0, "hml263@20", "interpolated at exact times"),
+        (120.0, "hml263@20/compat", "one frame in 6"),
+        (59.9999886, "hml263@20/compat", "one frame in 3"),
+        (50.0, "hml263@20/compat", "interpolated at exact times"),
+        (120.0, "hml263@20/compat-stride", "one frame in 6"),
+        (30.0, "hml263@20/compat-stride", "every frame, which is 30 fps"),
+        (59.9999886, "hml263@20/compat-stride", "one frame in 2, which is 30 fps"),
+    ],
+)
+def test_what_was_done_to_come_to_the_rate_is_said_as_it_was(tmp_path: Path, fps: float, to: str, said: str) -> None:
+    done = convert(amass_file(tmp_path, frames=round(2 * fps), fps=fps), tmp_path / "out.npy", to=to)
+    assert done.resampled == said
+
+
+def test_what_is_odd_about_the_motion_is_said(tmp_path: Path) -> None:
+    path = amass_file(tmp_path / "walk")
+    done = convert(path, tmp_path / "a.npy", to="joints22@20")
+    assert done.flags == ("frozen_hands",)
+    assert done.to_json()["flags"] == ["frozen_hands"]
+    with np.load(path, allow_pickle=False) as known:
+        values = dict(known)
+    since = (np.arange(72) - 35.5) / 120
+    values["trans"][60:132, 2] += 0.5 * 9.81 * (0.3**2 - since**2)
+    (tmp_path / "jump").mkdir()
+    np.savez(tmp_path / "jump" / "a_poses.npz", **values | {"mocap_framerate": 60.0})
+    done = convert(tmp_path / "jump", tmp_path / "b.npy", to="joints22@20")
+    assert done.flags[0] == "frozen_hands"
+    assert done.flags[1].startswith("fps_suspect (1")
+    assert done.flags[1].endswith(" by free fall, 1 jump)")

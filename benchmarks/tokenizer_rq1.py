@@ -26,6 +26,7 @@ from tokenizer.presets import with_changes
 from tokenizer.runs import read_plan
 from tokenizer.sweep.command import sweep_tables, sweep_tokenizers
 from tokenizer.sweep.figure import draw_sweep
+from tokenizer.sweep.grid import VARIANTS
 from tokenizer.sweep.run import CELLS, SCORES, Sweep, read_cell
 
 CODEBOOKS = "256,1024,4096,16384"
@@ -61,7 +62,11 @@ def join(folders: Sequence[Path]) -> Sweep:
         cells += [read_cell(path.parent) for path in folder.glob(f"{CELLS}/*/{SCORES}")]
     if any(recipe != recipes[0] for recipe in recipes):
         raise SystemExit("these sweeps were trained by different recipes: their cells cannot stand in one table")
-    cells.sort(key=lambda cell: (QUANTIZERS.index(cell.variant), cell.codebook))
+    names = [(cell.variant, cell.codebook) for cell in cells]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise SystemExit(f"{twice[0][0]} {twice[0][1]:,} is in more than one of these sweeps: join each cell once")
+    order = list(VARIANTS)
+    cells.sort(key=lambda cell: (order.index(cell.variant), cell.codebook))
     return Sweep(folder=folders[0], recipe=recipes[0], cells=tuple(cells))
 
 

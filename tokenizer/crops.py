@@ -127,7 +127,7 @@ class Drawn:
 
 
 class CropSampler:
-    """Draws random crops of training windows, every row of the split equally likely to be looked at.
+    """Draws random crops of training windows, a window as often as it is long, and of it every crop equally likely.
 
     A share of the crops is mirrored. A window shorter than a crop is padded by repeating its last row, and the mask leaves the padding out.
     """

@@ -96,7 +96,11 @@ class Trainer:
             MissingInput: If another process is at work in the folder, or the state in it is damaged.
         """
         with alone_in(self.folder) if self.first else nullcontext():
-            return self._run()
+            try:
+                return self._run()
+            finally:
+                if self.first:
+                    self.log.close()
 
     def _run(self) -> Tokenizer:
         state = self._begin()
@@ -116,8 +120,6 @@ class Trainer:
                     self._save(state)
         finally:
             self.progress.finish()
-            if self.first:
-                self.log.close()
         tokenizer = self._tokenizer(state.result, state.step)
         if self.first:
             if state.best.weights:
@@ -166,7 +168,7 @@ class Trainer:
 
         reason = None
         logs = state.step % config.log_every == 0 or state.step == config.steps
-        if logs or state.step % LOSS_EVERY == 0:
+        if self._looks_due(state.step):
             means = self.team.mean(torch.stack([loss.detach(), reconstruction.detach(), l1, quantised.loss.detach()]))
             reason = self._look(state, *means.tolist(), norm=norm.item(), rate=rate)
             if logs and reason is None:
@@ -178,17 +180,20 @@ class Trainer:
                 self._shown["exp_entropy"] = usages[0].exp_entropy
         if reason is None and state.step in config.guard_steps:
             reason = self._guard(state)
-        if reason is None and (state.step % config.evaluate_every == 0 or state.step == config.steps):
-            self._evaluate(state)
+        if reason is None and self._evaluation_due(state.step):
+            reason = self._evaluate(state)
         self.progress.advance(1, **self._shown)
         return self.team.of_first(reason) if self._looks_due(state.step) else None
 
     def _looks_due(self, step: int) -> bool:
-        """Whether something at this step may have failed the attempt; the team agrees on it at no other step."""
+        """Whether something at this step may have failed the attempt; the team agrees on it at no other step. Nothing is said of
+        codes or of held-out windows before the loss is known to be finite."""
         config = self.config
-        return (
-            step % LOSS_EVERY == 0 or step % config.log_every == 0 or step in config.guard_steps or step == config.steps
-        )
+        regular = step % LOSS_EVERY == 0 or step % config.log_every == 0
+        return regular or step in config.guard_steps or self._evaluation_due(step)
+
+    def _evaluation_due(self, step: int) -> bool:
+        return step % self.config.evaluate_every == 0 or step == self.config.steps
 
     def _look(
         self, state: TrainingState, loss: float, reconstruction: float, l1: float, quantizer: float, *, norm: float,
@@ -220,17 +225,21 @@ class Trainer:
         self._write(state, "guard", {"used_codes": usages[0].used, **_in_short(usages)})
         return self._collapse(usages)
 
-    def _evaluate(self, state: TrainingState) -> None:
-        """Look at the held-out windows, keep the weights if they are the best, and say a collapse."""
+    def _evaluate(self, state: TrainingState) -> str | None:
+        """Look at the held-out windows, keep the weights if they are the best, and say a collapse; the reason where this step has
+        left weights that rebuild nothing."""
         if not self.first:
-            return
+            return None
         scores = evaluate_windows(self._tokenizer(state.result, state.step), self.data.values, self.data.held_out)
+        if not math.isfinite(scores.mpjpe_mm + scores.l1):
+            return f"the reconstruction of {self.data.held_out_name} is not finite"
         self._shown["mpjpe_mm"] = scores.mpjpe_mm
         self._write(state, "held_out", {"on": self.data.held_out_name, **scores.in_brief()})
         if scores.mpjpe_mm < state.best.mpjpe_mm:
             weights = {name: value.detach().clone() for name, value in state.result.items()}
             state.best = Best(weights, scores.mpjpe_mm, state.step)
         self._say_collapse(state.step, scores)
+        return None
 
     def _say_collapse(self, step: int, scores: Scores) -> None:
         # After the guard's last step nothing begins again, but a collapse is never passed over in silence.

@@ -205,6 +205,50 @@ def test_a_loss_that_is_lost_counts_as_a_failed_attempt(data: TrainingData, tmp_
     assert all("not finite" in attempt["reason"] for attempt in read_plan(folder)["failed_attempts"])
 
 
+@pytest.mark.parametrize("kind", ["fsq", "rvq"])
+def test_weights_that_one_step_ruins_are_a_failed_attempt_at_the_next_look(
+    data: TrainingData, tmp_path: Path, kind: str
+) -> None:
+    # The first step's loss is finite; what its weights rebuild is not, at a step where no loss would be looked at.
+    preset = small_preset(
+        kind,
+        learning_rate=1e18,
+        clip_norm=0,
+        warmup_steps=0,
+        restarts=0,
+        evaluate_every=1,
+        guard_steps=(),
+        log_every=50,
+    )
+    folder = tmp_path / "run"
+    write_plan(folder, {}, [])
+    with pytest.raises(CollapseError, match="at step 1 the reconstruction of val is not finite"):
+        trainer(folder, data, preset).run()
+
+
+def test_listeners_hear_of_the_end_whatever_it_is(data: TrainingData, tmp_path: Path) -> None:
+    class Listening:
+        ends = 0
+
+        def heard(self, entry: object) -> None:
+            pass
+
+        def went_back(self, step: int) -> None:
+            pass
+
+        def close(self) -> None:
+            self.ends += 1
+
+    listener, preset = Listening(), small_preset(guard_share=0.99, restarts=0)
+    write_plan(tmp_path, {}, [])
+    for ends in (1, 2):  # while it fails, and when it is known to have failed
+        run = trainer(tmp_path, data, preset)
+        run.log.listeners = (listener,)
+        with pytest.raises(CollapseError):
+            run.run()
+        assert listener.ends == ends
+
+
 def test_the_restarted_attempt_uses_half_the_rate(data: TrainingData, tmp_path: Path, monkeypatch) -> None:
     reasons = chain([3.0], repeat(1e9))  # entropy of the first look, then of the second attempt's
     real = collapse_reason

@@ -13,6 +13,8 @@ def test_sweeps_of_one_recipe_are_joined_by_quantiser_and_size(features, make_ce
     sweeps = [run_sweep(features, tmp_path, make_cells([256], [kind])) for kind in ("vq", "fsq")]
     joined = rq1.join([sweep.folder for sweep in sweeps])
     assert joined.cells == sweeps[1].cells + sweeps[0].cells
+    with pytest.raises(SystemExit, match="fsq 256 is in more than one"):
+        rq1.join([sweeps[1].folder, sweeps[1].folder])
     assert joined.title == "2 tokenizers" + sweeps[0].title.removeprefix("1 tokenizers")
     other = run_sweep(features, tmp_path, make_cells([256], ["fsq"]), seed=1)
     with pytest.raises(SystemExit, match="different recipes"):

@@ -18,7 +18,7 @@ from cli.options import (
     StoreOption,
 )
 from cli.progress import TerminalProgress
-from cli.show import say, show_json, show_table
+from cli.show import show_measured
 
 
 def evaluate_humanml3d(
@@ -60,9 +60,5 @@ def evaluate_humanml3d(
             store, runs, protocol="humanml3d", model=model, evaluator=evaluator, seed=seed, device=device, jobs=jobs,
             progress=progress,
         )  # fmt: skip
-    if as_json:
-        show_json(result.as_plain())
-    else:
-        for table in tables(result):
-            show_table(table.title, table.columns, table.rows, note=table.note)
-    say(f"written to {result.folder}: table.md, evaluation.json")
+    files = ("table.md", "evaluation.json")
+    show_measured(result.as_plain(), tables(result), Path(result.folder), files, as_json=as_json)

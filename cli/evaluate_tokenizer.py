@@ -18,7 +18,7 @@ from cli.options import (
     StoreOption,
 )
 from cli.progress import TerminalProgress
-from cli.show import say, show_json, show_table
+from cli.show import show_measured
 
 
 def evaluate_tokenizer(
@@ -68,9 +68,5 @@ def evaluate_tokenizer(
             store, runs, tokenizer=tokenizer, sweep=sweep, splits=tuple(split or DEFAULT_SPLITS), evaluator=evaluator,
             seed=seed, device=device, jobs=jobs, progress=progress,
         )  # fmt: skip
-    if as_json:
-        show_json(result.as_plain())
-    else:
-        for table in result.tables():
-            show_table(table.title, table.columns, table.rows, note=table.note)
-    say(f"written to {result.folder}: table.md, evaluation.json")
+    files = ("table.md", "evaluation.json", "figure.png", "figure.svg")
+    show_measured(result.as_plain(), result.tables(), result.folder, files, as_json=as_json)

@@ -10,14 +10,17 @@ import math
 import os
 import sys
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
 
 from motionunion.errors import MotionUnionError
+
+if TYPE_CHECKING:
+    from tokenizer.evaluation.table import Table
 
 
 def show_json(value: Mapping[str, Any]) -> None:
@@ -69,6 +72,18 @@ def show_table(
         console.print(table)
     if note:
         console.print(note, style="dim")
+
+
+def show_measured(
+    plain: Mapping[str, Any], tables: Iterable[Table], folder: Path, files: Sequence[str], *, as_json: bool
+) -> None:
+    """What a command has measured, as one JSON object or as tables, and which of these files it has written of it."""
+    if as_json:
+        show_json(plain)
+    else:
+        for table in tables:
+            show_table(table.title, table.columns, table.rows, note=table.note)
+    say(f"written to {folder}: {', '.join(name for name in files if (folder / name).is_file())}")
 
 
 def _needed_width(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> int:

@@ -17,7 +17,7 @@ from cli.options import (
     StoreOption,
 )
 from cli.progress import TerminalProgress
-from cli.show import say, show_json, show_table
+from cli.show import show_measured
 
 
 def sweep_tokenizer(
@@ -68,9 +68,5 @@ def sweep_tokenizer(
             store, runs, codebooks=codebooks, quantizers=quantizers, preset=preset, steps=steps, changes=with_changes(changes or ()),
             device=device, jobs=jobs, seed=seed, progress=progress,
         )  # fmt: skip
-    if as_json:
-        show_json(sweep.as_plain())
-    else:
-        for table in sweep_tables(sweep):
-            show_table(table.title, table.columns, table.rows, note=table.note)
-    say(f"written to {sweep.folder}: table.md, sweep.json, figure.png, figure.svg")
+    files = ("table.md", "sweep.json", "figure.png", "figure.svg")
+    show_measured(sweep.as_plain(), sweep_tables(sweep), sweep.folder, files, as_json=as_json)

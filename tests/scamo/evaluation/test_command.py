@@ -80,7 +80,7 @@ def test_a_tokenizer_s_figures_are_printed_for_every_split(tokenizers):
     for word in ("Tokenizer fsq256: codebook 256, 240 codes in truth", "MPJPE", "val", "test", "no evaluator is there"):
         assert word in said
     (folder,) = (tokenizers / "evaluations").iterdir()
-    assert f"written to {folder}" in shown.stderr.replace("\n", "")
+    assert shown.stderr.endswith(f"written to {folder}: table.md, evaluation.json\n")
     found = json.loads(run(*words, "--json").stdout)
     assert found == json.loads((folder / "evaluation.json").read_text())
     (one,) = found["tokenizers"]

@@ -12,19 +12,18 @@ and whoever compares with HumanML3D's own features of these ids compares mirror 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
-
-import numpy as np
 
 from manifests import source_manifest
 from motionunion.clip import Caption, ClipRef, RawClip
 from motionunion.errors import ClipError, SourceFormatError
 from motionunion.formats.npy import npy_head, read_npy
-from motionunion.skeleton import SMPL22_NAMES, SMPL22_PARENTS, Skeleton
 from motionunion.sources.base import Claim, Folder, ReadOptions
 from motionunion.sources.feature_folder import refuse_non_finite
 from motionunion.sources.humanact12_names import PATTERN, humanact12_frames, humanact12_uid
+from motionunion.sources.smpl_joints import joints_clip
 
 
 class HumanAct12:
@@ -69,15 +68,8 @@ class HumanAct12:
         actions = manifest["caption"]["action"]
         action = actions.get(named["action"])
         text = None if action is None else f"a person {action['text']}"
-        return RawClip(
-            ref=ref,
-            fps=Fraction(manifest["fps"]),
-            up=manifest["up"],
-            unit_m=manifest["unit_m"],
-            skeleton=Skeleton(SMPL22_NAMES, SMPL22_PARENTS, np.zeros((22, 3))),
-            skeleton_id="smpl22",
-            body="own",
-            joints_TJ3=joints[:, :22],
+        return replace(
+            joints_clip(ref, joints[:, :22], Fraction(manifest["fps"]), up=manifest["up"], body="own"),
             reflected=True,
             # Repetitions of one group are takes of one person doing one thing after another.
             group=f"{self.name}/p{named['person']}g{named['group']}",
@@ -87,7 +79,6 @@ class HumanAct12:
                 "action": named["action"] + named["variant"],
                 **({"content": action["name"]} if action is not None else {}),
             },
-            inputs=(ref.path,),
         )
 
 

@@ -26,11 +26,8 @@ from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
-import numpy as np
-
 from motionunion.clip import Annotation, ClipRef, RawClip, Segment, Shipped
 from motionunion.errors import SourceFormatError
-from motionunion.skeleton import SMPL22_NAMES, SMPL22_PARENTS, Skeleton
 from motionunion.sources.base import Claim, Folder, Reading, ReadOptions, Skip
 from motionunion.sources.feature_folder import (
     caption_lines,
@@ -45,6 +42,7 @@ from motionunion.sources.feature_folder import (
     that_are_files,
 )
 from motionunion.sources.humanml3d_index import INDEX_FPS, Index, IndexRow, is_index, read_index
+from motionunion.sources.smpl_joints import joints_clip
 
 LAYER = "humanml3d"
 REPRESENTATION = "hml263@20/compat"
@@ -117,15 +115,8 @@ class HumanML3D:
         text_path = ref.root / "texts" / f"{ref.key}.txt"
         lines, faults = caption_lines(text_path, len(features) / INDEX_FPS)
         base = ref.key.removeprefix("M")
-        return RawClip(
-            ref=ref,
-            fps=Fraction(INDEX_FPS),
-            up="y",
-            unit_m=1.0,
-            skeleton=Skeleton(SMPL22_NAMES, SMPL22_PARENTS, np.zeros((22, 3))),
-            skeleton_id="smpl22",
-            body="target",
-            joints_TJ3=joints,
+        return replace(
+            joints_clip(ref, joints, Fraction(INDEX_FPS), up="y", body="target"),
             group=row.uid if row is not None else f"{self.name}/{base}",
             official_split=split,
             shipped=Shipped(representation=REPRESENTATION, features_TD=features),

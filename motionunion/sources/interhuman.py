@@ -28,8 +28,8 @@ from motionunion.clip import ClipRef, RawClip
 from motionunion.errors import SourceFormatError
 from motionunion.formats.npy import Array, npy_head, read_npy
 from motionunion.formats.plain_pickle import read_plain_pickle
-from motionunion.skeleton import SMPL22_NAMES, SMPL22_PARENTS, Skeleton
 from motionunion.sources.base import Claim, Folder, ReadOptions, Skip
+from motionunion.sources.smpl_joints import joints_clip
 from motionunion.sources.smpl_parameters import parted_pose, shaped, smpl_clip, stated_body, stated_rate
 from motionunion.sources.two_people import ONE_OF_TWO, official_side, pair_labels, shared_sentences
 
@@ -129,16 +129,7 @@ def _joints(ref: ClipRef) -> RawClip:
         raise SourceFormatError(
             ref.path, f"has shape {values.shape}; a processed scene has (T, {_WIDTH}) numbers", reason="bad_shape"
         )
-    return RawClip(
-        ref=ref,
-        fps=_PROCESSED_FPS,
-        up="z",
-        unit_m=1.0,
-        skeleton=Skeleton(SMPL22_NAMES, SMPL22_PARENTS, np.zeros((22, 3))),
-        skeleton_id="smpl22",
-        body="own",
-        joints_TJ3=values[:, :66].reshape(-1, 22, 3),
-    )
+    return joints_clip(ref, values[:, :66].reshape(-1, 22, 3), _PROCESSED_FPS, up="z", body="own")
 
 
 def _arrays(values: dict[Any, Any]) -> dict[str, Array]:

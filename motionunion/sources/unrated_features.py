@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -27,7 +27,6 @@ from motionunion.formats.frame_rate import FASTEST_HZ, exact_rate
 from motionunion.formats.npy import Array
 from motionunion.formats.toml_text import parse_toml
 from motionunion.frame_rate_check import free_fall_rate
-from motionunion.skeleton import SMPL22_NAMES, SMPL22_PARENTS, Skeleton
 from motionunion.sources.base import Claim, Folder, ReadOptions
 from motionunion.sources.feature_folder import (
     caption_lines,
@@ -40,6 +39,7 @@ from motionunion.sources.feature_folder import (
     read_features,
     that_are_files,
 )
+from motionunion.sources.smpl_joints import joints_clip
 
 REPRESENTATION = "hml263@20/compat"
 DIMS = 263
@@ -103,15 +103,8 @@ class UnratedFeatures(ABC):
         captions = [caption_of(line, ref.uid, self.name) for line in lines]
         if not captions and about.text is not None:
             captions = [Caption(uid=ref.uid, text=about.text, layer="labels", generator="template")]
-        return RawClip(
-            ref=ref,
-            fps=fps,
-            up="y",
-            unit_m=1.0,
-            skeleton=Skeleton(SMPL22_NAMES, SMPL22_PARENTS, np.zeros((22, 3))),
-            skeleton_id="smpl22",
-            body="target",
-            joints_TJ3=joints,
+        return replace(
+            joints_clip(ref, joints, fps, up="y", body="target"),
             group=about.group,
             official_split=official_splits(ref.root).get(ref.key) if about.takes_official_split else None,
             shipped=Shipped(representation=REPRESENTATION, features_TD=features) if fps == 20 else None,

@@ -25,12 +25,13 @@ from motionunion.digest import canonical_json, update_with_array, write_atomic
 from motionunion.errors import ConfigError, MissingInput
 from tokenizer.config import as_plain, read_config
 from tokenizer.encoding_batches import batches_of, pieces_of
-from tokenizer.fast_encoder import FastEncoder, is_served
+from tokenizer.fast_encoder import is_served
 from tokenizer.model import FSQVAE
 from tokenizer.model_config import ModelConfig
 from tokenizer.padded_encoding import ends_kept
 from tokenizer.precision import exact_float32
 from tokenizer.receptive_field import field_of
+from tokenizer.settled_codes import SettledCodes
 
 FILE = "tokenizer.safetensors"
 FORMAT = "motionunion-tokenizer/1"
@@ -67,7 +68,7 @@ class Tokenizer:
         self.representation, self.parameter_hash = representation, parameter_hash
         self.codebook = codebook
         self.provenance = dict(provenance)
-        self._fast: FastEncoder | None = None
+        self._settled: SettledCodes | None = None
 
     @property
     def levels(self) -> tuple[int, ...]:
@@ -167,10 +168,10 @@ class Tokenizer:
         """
         device = next(self.model.parameters()).device
         if is_served(self.model):
-            if self._fast is None or not self._fast.is_of(self.model):
-                self._fast = FastEncoder(self.model)
+            if self._settled is None or not self._settled.is_of(self.model):
+                self._settled = SettledCodes(self.model)
             with exact_float32(device):
-                return self._fast.encode(features, lengths)
+                return self._settled.encode(features, lengths)
         with exact_float32(device), contextlib.ExitStack() as ends:
             if lengths is not None and any(length != features.shape[1] for length in lengths):
                 on_device = torch.tensor(list(lengths), device=device)

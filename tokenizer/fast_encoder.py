@@ -14,7 +14,7 @@ output, N steps; channels lie last, so that every product is one of large matric
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -38,60 +38,63 @@ def is_served(model: FSQVAE) -> bool:
 
 
 class FastEncoder:
-    """Codes of normalised features, from a copy of a network's weights in the form that the products above need."""
+    """Channels of normalised features, from a copy of a network's weights in the form that the products above need.
 
-    def __init__(self, model: FSQVAE) -> None:
+    Args:
+        model: One that `is_served`.
+        dtype: In which all is computed.
+    """
+
+    def __init__(self, model: FSQVAE, dtype: torch.dtype = torch.float32) -> None:
         first, _, *halvings, last = model.vqvae.encoder.model
+        self.dtype = dtype
         self._versions = _versions(model)
-        self._first = ThreeTaps(_convolution_in(first))
+        self._first = ThreeTaps(_convolution_in(first), dtype)
         self._levels = [
-            (Halving(_convolution_in(halving[0])), [Block(block) for block in halving[1].model])  # type: ignore[index]
+            (Halving(_convolution_in(halving[0]), dtype), [Block(block, dtype) for block in halving[1].model])  # type: ignore[index]
             for halving in halvings
         ]
         quantizer, convolution = model.vqvae.quantizer, _convolution_in(last)
-        self._last: ThreeTaps | Projected
-        self._codes: Callable[[Tensor], Tensor]
+        self._last: ThreeTaps | Projected = ThreeTaps(convolution, dtype)
         if isinstance(quantizer, ProjectedQuantizer):
-            self._last, self._codes = Projected(convolution, quantizer.project_in), quantizer.indices_of_channels
-        else:
-            self._last, self._codes = ThreeTaps(convolution), quantizer.indices
+            self._last = Projected(convolution, quantizer.project_in, dtype)
 
     def is_of(self, model: FSQVAE) -> bool:
         """Whether the network's weights are still those that were copied."""
         return self._versions == _versions(model)
 
-    def encode(self, features: Tensor, lengths: Ends = None) -> Tensor:
-        """Codes (B, N), or (B, N, Q) of several a step, of normalised features (B, T, D) in float32.
+    def channels(self, features: Tensor, lengths: Ends = None) -> Tensor:
+        """What the quantiser rounds (B, N, k), where it projects latents to k channels, else the latents (B, N, C).
 
         Args:
-            features: Not changed.
-            lengths: Rows of each clip; all T where None. Codes from `length // R` on mean nothing, R rows to a code.
+            features: Normalised (B, T, D), of the type in which all is computed. Not changed.
+            lengths: Rows of each clip; all T where None. Steps from `length // R` on mean nothing, R rows to a step.
         """
         clips = max(1, CACHED_ROWS // features.shape[1])
         parts = [
-            self._encode(features[first : first + clips], lengths and lengths[first : first + clips])
+            self._part(features[first : first + clips], lengths and lengths[first : first + clips])
             for first in range(0, len(features), clips)
         ]
         return torch.cat(parts)
 
-    def _encode(self, features: Tensor, lengths: Ends) -> Tensor:
+    def _part(self, features: Tensor, lengths: Ends) -> Tensor:
         x = self._first(features, lengths).relu_()
         for halving, blocks in self._levels:
             x = halving(x, lengths)
             lengths = lengths and [length // 2 for length in lengths]
             for block in blocks:
                 block.add_to(x, lengths)
-        return self._codes(self._last(x, lengths))
+        return self._last(x, lengths)
 
 
 class ThreeTaps:
     """A convolution over three rows, any number of rows apart."""
 
-    def __init__(self, convolution: nn.Conv1d) -> None:
+    def __init__(self, convolution: nn.Conv1d, dtype: torch.dtype = torch.float32) -> None:
         (self.step,), self.before = convolution.dilation, padding_before(convolution)
         one, two, three = _taps(convolution)
-        self.weights = [w.float() for w in (one, (one + two + three) / 2, (one - two + three) / 2, -three)]
-        self.bias = _bias(convolution)
+        self.weights = [w.to(dtype) for w in (one, (one + two + three) / 2, (one - two + three) / 2, -three)]
+        self.bias = _bias(convolution, dtype)
 
     def __call__(self, x: Tensor, ends: Ends, *, relu: bool = False) -> Tensor:
         """(B, T, C) to (B, T, O); with `relu`, of the positive parts and only these."""
@@ -122,12 +125,12 @@ class ThreeTaps:
 class Halving:
     """A convolution over four rows that takes two steps at a time."""
 
-    def __init__(self, convolution: nn.Conv1d) -> None:
+    def __init__(self, convolution: nn.Conv1d, dtype: torch.dtype = torch.float32) -> None:
         self.before = padding_before(convolution)
         taps = _taps(convolution)
         one, two = torch.cat(taps[:2]), torch.cat(taps[2:])
-        self.weights = [w.float() for w in (one, one + two, two)]
-        self.bias = _bias(convolution)
+        self.weights = [w.to(dtype) for w in (one, one + two, two)]
+        self.bias = _bias(convolution, dtype)
 
     def __call__(self, x: Tensor, ends: Ends) -> Tensor:
         """(B, T, C) to (B, T // 2, O)."""
@@ -146,10 +149,10 @@ class Halving:
 class Block:
     """A residual block without norms."""
 
-    def __init__(self, block: ResidualBlock) -> None:
-        self.three = ThreeTaps(block.conv1)
+    def __init__(self, block: ResidualBlock, dtype: torch.dtype) -> None:
+        self.three = ThreeTaps(block.conv1, dtype)
         (weight,) = _taps(block.conv2)
-        self.weight, self.bias = weight.float(), _bias(block.conv2)
+        self.weight, self.bias = weight.to(dtype), _bias(block.conv2, dtype)
 
     def add_to(self, x: Tensor, ends: Ends) -> None:
         """Add to (B, T, C), which is contiguous, what the block computes of it."""
@@ -161,12 +164,12 @@ class Block:
 class Projected:
     """A convolution over three neighbours to C channels and a projection of these to a few, k, as one."""
 
-    def __init__(self, convolution: nn.Conv1d, projection: nn.Linear) -> None:
+    def __init__(self, convolution: nn.Conv1d, projection: nn.Linear, dtype: torch.dtype) -> None:
         self.before = padding_before(convolution)
         to_few = projection.weight.detach().double().T
         self.few = to_few.shape[1]
-        self.weight = torch.cat([tap @ to_few for tap in _taps(convolution)], dim=1).float()
-        self.bias = (_bias(convolution).double() @ to_few + projection.bias.detach().double()).float()
+        self.weight = torch.cat([tap @ to_few for tap in _taps(convolution)], dim=1).to(dtype)
+        self.bias = (_bias(convolution, torch.float64) @ to_few + projection.bias.detach().double()).to(dtype)
 
     def __call__(self, x: Tensor, ends: Ends) -> Tensor:
         """(B, T, C) to (B, T, k)."""
@@ -216,9 +219,9 @@ def _taps(convolution: nn.Conv1d) -> list[Tensor]:
     return [tap.T for tap in convolution.weight.detach().double().unbind(dim=2)]
 
 
-def _bias(convolution: nn.Conv1d) -> Tensor:
+def _bias(convolution: nn.Conv1d, dtype: torch.dtype) -> Tensor:
     assert convolution.bias is not None  # ours all have one
-    return convolution.bias.detach().clone()
+    return convolution.bias.detach().to(dtype, copy=True)
 
 
 def _convolution_in(module: nn.Module) -> nn.Conv1d:

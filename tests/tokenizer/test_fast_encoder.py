@@ -68,9 +68,7 @@ def test_a_halving_is_the_convolution(rows: int, causal: bool) -> None:
 @pytest.mark.parametrize("rows", [16, 63, 66, 145])
 def test_channels_are_those_of_the_layers(settings: dict[str, Any], rows: int) -> None:
     model, features = make_model(**settings), random(5, rows, 7)
-    encoder = FastEncoder(model)
-    encoder._codes = lambda channels: channels
-    found, wanted = encoder.encode(features), channels_of(model, features)
+    found, wanted = FastEncoder(model).channels(features), channels_of(model, features)
     assert found.shape == wanted.shape
     assert (found - wanted).abs().max() < 1e-5 * max(1.0, float(wanted.abs().max()))
 
@@ -79,37 +77,40 @@ def test_channels_are_those_of_the_layers(settings: dict[str, Any], rows: int) -
 def test_clips_of_other_lengths_do_not_touch_one_another(causal: bool) -> None:
     model, lengths = make_model(causal=causal), [16, 21, 63, 64, 80]
     encoder, features = FastEncoder(model), random(5, 80, 7)
-    encoder._codes = lambda channels: channels
-    found = encoder.encode(features, lengths)
+    found = encoder.channels(features, lengths)
     with ends_kept(model.vqvae.encoder, torch.tensor(lengths), 80):
         masked = channels_of(model, features.clone())
     for clip, length in enumerate(lengths):
-        alone = encoder.encode(features[clip : clip + 1, :length])[0]
+        alone = encoder.channels(features[clip : clip + 1, :length])[0]
         assert torch.allclose(found[clip, : length // 4], alone, atol=1e-5)
         assert torch.allclose(found[clip, : length // 4], masked[clip, : length // 4], atol=1e-5)
 
 
 def test_a_quantiser_without_projections_has_its_latents() -> None:
     model, features = make_model(levels=None, quantizer=VQConfig(size=32)), random(4, 60, 7)
-    encoder = FastEncoder(model)
-    assert torch.equal(encoder.encode(features), model.encode(features))
-    encoder._codes = lambda latents: latents
-    assert torch.allclose(encoder.encode(features), model.encode_latents(features).transpose(1, 2), atol=1e-5)
+    found = FastEncoder(model).channels(features)
+    assert torch.allclose(found, model.encode_latents(features).transpose(1, 2), atol=1e-5)
 
 
 def test_clips_go_through_in_parts_that_fit_the_cache(monkeypatch: pytest.MonkeyPatch) -> None:
     encoder, features, lengths = FastEncoder(make_model()), random(7, 40, 7), [40, 39, 38, 37, 36, 35, 34]
-    whole = encoder.encode(features, lengths)
+    whole = encoder.channels(features, lengths)
     monkeypatch.setattr(fast_encoder, "CACHED_ROWS", 90)
-    assert torch.equal(encoder.encode(features, lengths), whole)
+    assert torch.allclose(encoder.channels(features, lengths), whole, atol=1e-6)
     monkeypatch.setattr(fast_encoder, "CACHED_ROWS", 10)
-    assert torch.equal(encoder.encode(features, lengths), whole)
+    assert torch.allclose(encoder.channels(features, lengths), whole, atol=1e-6)
+
+
+def test_in_float64_the_channels_are_those_of_a_network_in_float64() -> None:
+    model, features = make_model(), random(3, 63, 7).double()
+    found = FastEncoder(model, torch.float64).channels(features)
+    assert torch.allclose(found, channels_of(model.double(), features), atol=1e-12)
 
 
 def test_features_stay_as_they_are() -> None:
     encoder, features = FastEncoder(make_model()), random(3, 40, 7)
     copy = features.clone()
-    encoder.encode(features, [20, 30, 40])
+    encoder.channels(features, [20, 30, 40])
     assert torch.equal(features, copy)
 
 

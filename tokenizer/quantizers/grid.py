@@ -70,10 +70,6 @@ class Grid(nn.Module):
         """Codes (...) alone of channels (..., k)."""
         return self._codes(self.bound(channels.detach()).round())
 
-    def indices_of_values(self, values: Tensor) -> Tensor:
-        """Codes (...) of grid values (..., k), as `dequantize` gives them."""
-        return self._codes((values.detach().float() * self.half_width_k).round())
-
     def digits(self, indices: Tensor) -> Tensor:
         """Integer digits (..., k) of codes (...), each in [0, level)."""
         return indices.long().unsqueeze(-1) // self.basis_k % self.level_k

@@ -101,21 +101,6 @@ class Sweep:
             "cells": [cell.as_plain() for cell in self.cells],
         }
 
-    @staticmethod
-    def read(folder: Path) -> Sweep:
-        """A finished sweep from its folder.
-
-        Raises:
-            MissingInput: If `sweep.json` is not there or cannot be read as one.
-        """
-        path = folder / RESULT
-        try:
-            plain = json.loads(path.read_bytes())
-            cells = tuple(CellResult.from_plain(cell) for cell in plain["cells"])
-            return Sweep(folder=folder, recipe=plain["recipe"], cells=cells)
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise MissingInput(f"{path} is no finished sweep ({error}); run `scamo sweep tokenizer` again") from error
-
 
 def run_sweep(
     features: FeatureSet,

@@ -16,7 +16,13 @@ from tokenizer.quantizers.levels import LEVELS, levels_of
 def test_every_code_of_every_level_set_round_trips(nominal: int) -> None:
     grid = Grid(levels_of(nominal))
     codes = torch.arange(grid.codebook_size)
-    assert torch.equal(grid.indices_of_values(grid.dequantize(codes)), codes)
+    values = grid.dequantize(codes)
+    # Channels that the bound leads to these very points: the way that an encoder's output takes.
+    points = (values * grid.half_width_k).round()
+    channels = torch.atanh((points + grid.offset_k) / grid.half_k) - grid.shift_k
+    assert channels.isfinite().all()
+    assert torch.equal(grid.indices(channels), codes)
+    assert torch.equal(grid(channels)[0], values)
 
 
 # True sizes: the products of the levels, worked out by hand.

@@ -12,7 +12,7 @@ from tokenizer.collapse import CollapseError
 from tokenizer.evaluation.evaluate import ALL, evaluate_groups
 from tokenizer.runs import TOKENIZERS, alone_in
 from tokenizer.sweep import run
-from tokenizer.sweep.run import CELLS, RESULT, SCORES, Sweep, measured_windows, run_sweep
+from tokenizer.sweep.run import CELLS, RESULT, SCORES, measured_windows, run_sweep
 from tokenizer.training_state import STATE
 
 
@@ -31,7 +31,7 @@ def test_every_cell_is_trained_and_measured_as_it_would_be_alone(features, make_
         scores = cell.find("test", ALL)
         assert scores is not None
         assert len(scores.usage) == cell.codes_per_step
-    assert Sweep.read(sweep.folder) == sweep
+    assert json.loads((sweep.folder / RESULT).read_text()) == json.loads(json.dumps(sweep.as_plain()))
     assert not (tmp_path / TOKENIZERS).exists()  # `scamo tokenize` must not take what a sweep trained
 
 
@@ -105,9 +105,6 @@ def test_another_seed_is_another_sweep(features, make_cells, tmp_path: Path) -> 
 
 def test_damaged_results_are_refused_with_what_to_do(features, make_cells, tmp_path: Path) -> None:
     sweep = run_sweep(features, tmp_path, make_cells([256], ["fsq"]))
-    (sweep.folder / RESULT).write_text("{}")
-    with pytest.raises(MissingInput, match="run `scamo sweep tokenizer` again"):
-        Sweep.read(sweep.folder)
     scores = sweep.folder / CELLS / "fsq-256" / SCORES
     scores.write_text(scores.read_text()[:40])
     with pytest.raises(MissingInput, match="measured again"):

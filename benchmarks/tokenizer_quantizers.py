@@ -4,11 +4,13 @@
 
 Preset `small` but for the width and the steps. Four fifths through, the run's folder is copied as a kill would leave it; the
 copy is trained to its end, and both ends are compared byte for byte. Prints a table and writes
-results/tokenizer_quantizers.json, quantiser by quantiser; `--results FILE` writes elsewhere.
+results/tokenizer_quantizers.json, quantiser by quantiser; rows of other kinds stay in it where they were measured alike.
+`--results FILE` writes elsewhere.
 """
 
 from __future__ import annotations
 
+import json
 import shutil
 import tempfile
 import time
@@ -90,18 +92,29 @@ def measure(data: TrainingData, kind: str, codebook: int, width: int, steps: int
     }
 
 
+def rows_beside(results: Path, head: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Rows that a file of results has already, by kind: those of the same settings and data alone, others are no comparison."""
+    if not results.is_file():
+        return {}
+    found = json.loads(results.read_bytes())
+    if any(found.get(key) != value for key, value in head.items()):
+        return {}
+    return {row["quantizer"]: row for row in found["results"]}
+
+
 def main() -> None:
     parser = tokenizer_trials.options(__doc__, "tokenizer_quantizers.json", steps=2000, codebook=1024)
     parser.add_argument("--quantizers", nargs="+", default=list(CONFIGS), choices=list(CONFIGS))
     given = parser.parse_args()
     data = tokenizer_trials.clips(given)
-    figures: dict[str, Any] = {**tokenizer_trials.head(given, data), "results": []}
+    about = tokenizer_trials.head(given, data)
+    rows = rows_beside(given.results, about)
     head = ("quantiser", "codes", "L1", "MPJPE mm", "distinct", "exp entropy", "restarts", "bitwise", "CPU s")
     print("{:14} {:>8} {:>7} {:>9} {:>9} {:>12} {:>8} {:>8} {:>7}".format(*head), flush=True)
     with tempfile.TemporaryDirectory() as work:
         for kind in given.quantizers:
             one = measure(data, kind, given.codebook, given.width, given.steps, Path(work))
-            figures["results"].append(one)
+            rows[kind] = one
             if one["failed"]:
                 print(f"{kind:14} {one['failed']}", flush=True)
             else:
@@ -112,7 +125,7 @@ def main() -> None:
                     f"{one['resumed_bitwise']!s:>8} {one['cpu_seconds']:>7}",
                     flush=True,
                 )
-            machine.write(given.results, figures)
+            machine.write(given.results, {**about, "results": [rows[kind] for kind in CONFIGS if kind in rows]})
 
 
 if __name__ == "__main__":

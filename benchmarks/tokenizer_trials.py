@@ -28,7 +28,7 @@ def options(about: str | None, results: str, *, steps: int, codebook: int) -> ar
         "--results",
         type=Path,
         default=Path(__file__).with_name("results") / results,
-        help="written anew, with what this run measured alone",
+        help="what is written",
     )
     return parser
 

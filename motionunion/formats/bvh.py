@@ -31,13 +31,13 @@ import numpy.typing as npt
 
 from motionunion import rotation
 from motionunion.errors import SourceFormatError
-from motionunion.formats.bvh_hierarchy import parse_hierarchy
+from motionunion.formats.bvh_hierarchy import find_motion, parse_hierarchy
 from motionunion.formats.frame_rate import rate_of_frame_time
+from motionunion.formats.text_blocks import LineTooLongError, blocks_of_bytes, blocks_of_file
 from motionunion.formats.text_numbers import NotANumberError, Words
 from motionunion.formats.workspace import Workspace
 from motionunion.skeleton import Skeleton
 
-_MOTION = re.compile(rb"^[ \t]*MOTION[ \t\r]*$", re.MULTILINE)
 _FRAMES = re.compile(rb"\s*Frames[ \t]*:[ \t]*(\S*)[^\S\n]*(?:\n|$)", re.IGNORECASE)
 _FRAME_TIME = re.compile(rb"\s*Frame[ \t]+Time[ \t]*:[ \t]*(\S*)[^\S\n]*(?:\n|$)", re.IGNORECASE)
 _NAME = re.compile(rb"^[ \t]*+(?:ROOT|JOINT)[ \t]++([^\r\n{]*+)(?:\{[^\r\n]*+)?\r?$", re.MULTILINE)
@@ -96,7 +96,7 @@ class Bvh:
 
 def joint_names(head: bytes) -> tuple[str, ...] | None:
     """Ordered joint names from the first bytes of a BVH file; None where no whole hierarchy is in them."""
-    motion = _find_motion(head)
+    motion = find_motion(head)
     if motion is None or not head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"HIERARCHY"):
         return None
     return tuple(name.rstrip(b" \t").decode("utf-8", "replace") for name in _NAME.findall(head, 0, motion.start()))
@@ -127,18 +127,6 @@ def read_bvh(path: Path) -> Bvh:
     return _Reader(path, data.removeprefix(_BYTE_ORDER_MARK)).read()
 
 
-def _find_motion(data: bytes) -> re.Match[bytes] | None:
-    """The line that says MOTION."""
-    place = data.find(b"MOTION")
-    while place >= 0:
-        found = _MOTION.match(data, data.rfind(b"\n", 0, place) + 1)
-        if found is not None:
-            return found
-        end = data.find(b"\n", place)
-        place = data.find(b"MOTION", end) if end >= 0 else -1
-    return None
-
-
 class _Reader:
     """One pass over one file: `data` is all of it, or its beginning, of which `rest` is read as far."""
 
@@ -153,7 +141,7 @@ class _Reader:
         return self.data.count(b"\n", 0, position) + 1
 
     def read(self) -> Bvh:
-        motion = _find_motion(self.data)
+        motion = find_motion(self.data)
         text = self._text(0, motion.start() if motion else min(len(self.data), 1 << 20))
         if text.split(None, 1)[:1] != ["HIERARCHY"]:
             self.fail("no HIERARCHY at the start: this is not a whole BVH file", 1, "not_bvh")
@@ -220,37 +208,16 @@ class _Reader:
         return values
 
     def _blocks(self, position: int, width: int) -> Iterator[memoryview]:
-        """Whole lines, some at a time, so that the memory for parsing does not grow with the file."""
-        longest = _BLOCK_BYTES + _MOST_BYTES_A_VALUE * width
-        if self.rest is not None:
-            yield from self._blocks_of_rest(position, max(_MOST_BYTES_A_VALUE * width, _HEAD_BYTES))
-            return
-        while position < len(self.data):
-            end = position + _BLOCK_BYTES
-            end = len(self.data) if end >= len(self.data) else self.data.find(b"\n", end) + 1 or len(self.data)
-            if end - position > longest:
-                line = self.line_at(position + _BLOCK_BYTES)
-                self.fail(f"a line far too long for {width} values: each frame must stand on one", line, "bad_value")
-            yield memoryview(self.data)[position:end]
-            position = end
-
-    def _blocks_of_rest(self, position: int, longest: int) -> Iterator[memoryview]:
-        assert self.rest is not None
-        text = _WORKSPACE.array("text", longest + _BLOCK_BYTES, np.uint8).data
-        filled = len(self.data) - position
-        text[:filled] = self.data[position:]
-        more = True
-        while more:
-            found = self.rest.readinto(text[filled : filled + _BLOCK_BYTES])
-            more = bool(found)
-            filled += found or 0
-            kept = max(0, filled - longest)
-            end = kept + bytes(text[kept:filled]).rfind(b"\n") + 1 if more else filled
-            if more and end == kept:
-                self.fail("a line far too long", None, "bad_value")
-            yield text[:end]
-            text[: filled - end] = bytes(text[end:filled])
-            filled -= end
+        longest = _MOST_BYTES_A_VALUE * width
+        try:
+            if self.rest is None:
+                yield from blocks_of_bytes(self.data, position, _BLOCK_BYTES, longest)
+            else:
+                longest = max(longest, _HEAD_BYTES)
+                yield from blocks_of_file(self.rest, self.data[position:], _BLOCK_BYTES, longest, _WORKSPACE)
+        except LineTooLongError as err:
+            line = None if err.position is None else self.line_at(err.position)
+            self.fail(f"a line far too long for {width} values: each frame must stand on one", line, "bad_value")
 
     def _check_rows(self, words: Words, width: int, first_line: int) -> None:
         counts = words.per_line()

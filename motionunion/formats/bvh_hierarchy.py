@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from functools import lru_cache
 from pathlib import Path
 from typing import NoReturn
@@ -12,11 +13,24 @@ import numpy as np
 from motionunion.errors import SourceFormatError
 from motionunion.skeleton import Skeleton
 
+_MOTION = re.compile(rb"^[ \t]*MOTION[ \t\r]*$", re.MULTILINE)
 _CHANNELS = {f"{axis}{kind}".lower(): f"{axis}{kind}" for kind in ("position", "rotation") for axis in "XYZ"}
 _END_SITE = -1
 _LONE_BRACES = (["{"], ["}"])
 
 Offset = tuple[float, float, float]
+
+
+def find_motion(data: bytes) -> re.Match[bytes] | None:
+    """The line that says MOTION, where the hierarchy ends."""
+    place = data.find(b"MOTION")
+    while place >= 0:
+        found = _MOTION.match(data, data.rfind(b"\n", 0, place) + 1)
+        if found is not None:
+            return found
+        end = data.find(b"\n", place)
+        place = data.find(b"MOTION", end) if end >= 0 else -1
+    return None
 
 
 def parse_hierarchy(path: Path, text: str) -> tuple[Skeleton, tuple[tuple[str, ...], ...]]:

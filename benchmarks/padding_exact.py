@@ -59,6 +59,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tokens", type=int, default=1_000_000)
     parser.add_argument("--width", type=int, default=128)
+    parser.add_argument("--results", type=Path, default=Path(__file__).with_name("results") / "padding_exact.json")
     given = parser.parse_args()
     tokenizer, random = make_tokenizer(given.width), np.random.default_rng(0)
     whole = encoding_batches.PIECE_ROWS
@@ -85,7 +86,7 @@ def main() -> None:
         "distinct_codes": int((used > 0).sum()), "edge": EDGE, "near_an_edge": near, "differ": differ,
         "differ_share": differ / tokens, "differ_off_the_edge": unexplained, "seconds": round(time.monotonic() - began, 1),
     }  # fmt: skip
-    machine.write(Path(__file__).with_name("results") / "padding_exact.json", figures)
+    machine.write(given.results, figures)
     if unexplained:
         raise SystemExit(1)
 

@@ -1,134 +1,149 @@
-"""Encoding by the 65536 preset's network, against a re-creation of the public loop, and the quantiser by itself.
+"""What encoding, training and quantising with the 65536 preset's network take on a processor, beside what is public.
 
-    python -m benchmarks.tokenizer [--clips 64] [--repeats 3] [--width 512]
+    python -m benchmarks.tokenizer [--turns 7] [--threads N] [--clock wall] [--clips 64] [--batch 64] [--width 512]
 
-The public loop takes one clip at a time, in float32, and computes the codebook's perplexity from a dense one-hot matrix (tokens by codes)
-on every call, encoding included. Both sides have the same weights, clips, threads and run, taking turns. Writes
-benchmarks/results/tokenizer.json: seconds of every turn, rows per second, the share of equal codes, and the same for bfloat16.
+Encoding against a re-creation of the public loop, the training step against a plain PyTorch loop over `.npy` files, the quantiser
+against vector-quantize-pytorch. All ways of a part take turns in one process, beside products of two large matrices, which say what
+the machine can do at that moment; then each part runs once more in a process of its own, which says what memory it takes. Prints
+tables and writes results/tokenizer.json. Times of the reference are middles of the ratios of each turn.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import resource
 import statistics
-import time
-from collections.abc import Callable
+import subprocess
+import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import torch
 
-from benchmarks import machine
-from benchmarks.padding_exact import DIMS, make_tokenizer
-from tokenizer.checkpoint import Tokenizer
+from benchmarks import machine, tokenizer_alone, tokenizer_encoding, tokenizer_step
+from benchmarks.tokenizer_alone import Alone
+from benchmarks.tokenizer_encoding import Encoding
+from benchmarks.tokenizer_step import Step
+from benchmarks.turns import CLOCKS, LIMITS, Turns, Way
 
-Codes = list[npt.NDArray[np.int32]]
+WAYS = {
+    "encoding": (tokenizer_encoding.PUBLIC, tokenizer_encoding.OURS, tokenizer_encoding.BFLOAT16),
+    "training step": (tokenizer_step.PLAIN, tokenizer_step.OURS, tokenizer_step.BFLOAT16),
+    "quantiser": (tokenizer_alone.THEIRS, tokenizer_alone.OURS),
+}
 
 
-def public_loop(tokenizer: Tokenizer, clips: list[npt.NDArray[np.float32]]) -> Codes:
-    """One clip at a time, with the perplexity of each."""
-    size, found = tokenizer.codebook_size, []
-    with torch.no_grad():
-        for clip in clips:
-            codes = tokenizer.model.encode(torch.from_numpy(clip)[None])[0]
-            one_hot = torch.zeros(size, len(codes))
-            one_hot.scatter_(0, codes[None], 1.0)
-            share = one_hot.sum(dim=-1) / one_hot.sum()
-            torch.exp(-(share * torch.log(share + 1e-7)).sum())
-            found.append(codes.numpy().astype(np.int32))
+def memory(given: argparse.Namespace, folder: Path) -> dict[str, int]:
+    """Run one way twice in this process, which does nothing else: the most memory it held before and after, MiB."""
+    part, name = given.memory_of
+    step: Step | None = None
+    way: Way
+    if part == "encoding":
+        way = Encoding(clips=given.clips, rows=given.rows, width=given.width).ways()[name]
+    elif part == "quantiser":
+        way = Alone(tokens=given.tokens, width=given.width).ways("latents, forward and backward")[name]
+    else:
+        step = Step(folder, batch=given.batch, width=given.width, steps=2)
+        way = step.way(name)
+    before = _peak_mib()
+    way()
+    way()
+    after = _peak_mib()
+    if step is not None:
+        step.end()
+    return {"before_mib": before, "peak_mib": after}
+
+
+def _peak_mib() -> int:
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return round(peak / (2**20 if sys.platform == "darwin" else 2**10))
+
+
+def memory_of_all(arguments: list[str]) -> dict[str, dict[str, dict[str, int]]]:
+    """`memory` of every way, each in a process of its own."""
+    found: dict[str, dict[str, dict[str, int]]] = {}
+    for part, names in WAYS.items():
+        for name in names:
+            command = [sys.executable, "-m", "benchmarks.tokenizer", *arguments, "--memory-of", part, name]
+            output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+            found.setdefault(part, {})[name] = json.loads(output.splitlines()[-1])
     return found
 
 
-def in_bfloat16(tokenizer: Tokenizer, clips: list[npt.NDArray[np.float32]]) -> Codes:
-    """Batches of equal length under autocast; the quantiser stays float32."""
-    stacked = torch.from_numpy(np.stack(clips))
-    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
-        return list(tokenizer.model.encode(stacked).numpy().astype(np.int32))
+def show(title: str, results: dict[str, dict[str, Any]], took: dict[str, dict[str, int]]) -> None:
+    """One table."""
+    print(f"\n{title:32} {'median':>9} {'least':>9} {'most':>9} {'per s':>11} {'times':>6} {'of limit':>8} {'MiB':>6}")
+    for name, figures in results.items():
+        seconds = figures["seconds"]
+        share = f"{figures['share_of_matrix_product']:7.0%}" if "gflop" in figures else ""
+        memory = str(took[name]["peak_mib"]) if name in took else ""
+        remark = f"  {figures['equal_codes']:.4%} equal codes" if "equal_codes" in figures else ""
+        remark += f"  loss off by {figures['loss_off_by']:.3%}" if "loss_off_by" in figures else ""
+        print(
+            f"{name:32} {1e3 * statistics.median(seconds):6.1f} ms {1e3 * min(seconds):6.1f} ms "
+            f"{1e3 * max(seconds):6.1f} ms {figures['per_s']:11,.0f} {figures['times_the_reference']:6.2f} "
+            f"{share:>8} {memory:>6}{remark}"
+        )
 
 
-def measure(ways: dict[str, Callable[[], Any]], repeats: int) -> tuple[dict[str, list[float]], dict[str, Any]]:
-    """Seconds of every way, which take turns, after one turn that is not counted; and what each gave last."""
-    seconds: dict[str, list[float]] = {name: [] for name in ways}
-    given: dict[str, Any] = {}
-    for turn in range(repeats + 1):
-        for name, way in ways.items():
-            began = time.perf_counter()
-            given[name] = way()
-            if turn:
-                seconds[name].append(time.perf_counter() - began)
-    return seconds, given
-
-
-def share_of_equal(one: Codes, other: Codes) -> float:
-    """Of all codes."""
-    return float((np.concatenate(one) == np.concatenate(other)).mean())
-
-
-def quantiser_alone(tokenizer: Tokenizer, tokens: int, repeats: int) -> dict[str, Any]:
-    """Latents (1, tokens, C) to codes and latents; beside vector-quantize-pytorch's FSQ where that is installed."""
-    latents = torch.randn(1, tokens, tokenizer.model.config.latent_width, generator=torch.Generator().manual_seed(0))
-    ours = tokenizer.model.vqvae.quantizer
-    ways: dict[str, Callable[[], Any]] = {"ours": lambda: ours(latents)}
-    try:
-        import vector_quantize_pytorch as others  # type: ignore[import-untyped]
-    except ImportError:
-        note = "vector-quantize-pytorch is not installed: nothing to compare with"
-    else:
-        note = "same levels and width; weights are its own"
-        other = others.FSQ(levels=list(tokenizer.levels), dim=latents.shape[-1])
-        ways["vector-quantize-pytorch"] = lambda: other(latents)
-    with torch.inference_mode():
-        seconds, _ = measure(ways, repeats)
-    return {"tokens": tokens, "note": note, "seconds": seconds}
+def options() -> argparse.ArgumentParser:
+    """What can be asked for."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--turns", type=int, default=7)
+    parser.add_argument("--threads", type=int, default=0, help="0: as many as there are cores")
+    parser.add_argument(
+        "--clock", choices=CLOCKS, default="wall", help="processor: for one thread on a machine that others use too"
+    )
+    parser.add_argument("--clips", type=int, default=64)
+    parser.add_argument("--rows", type=int, default=196)
+    parser.add_argument("--batch", type=int, default=64, help="crops of 64 rows in a training step")
+    parser.add_argument("--tokens", type=int, default=4096, help="what the quantiser is given")
+    parser.add_argument("--width", type=int, default=512)
+    parser.add_argument("--results", type=Path, default=Path(__file__).with_name("results") / "tokenizer.json")
+    parser.add_argument("--memory-of", nargs=2, metavar=("PART", "WAY"), help=argparse.SUPPRESS)
+    return parser
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--clips", type=int, default=64)
-    parser.add_argument("--rows", type=int, default=196)
-    parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--width", type=int, default=512)
-    given = parser.parse_args()
-    tokenizer, random = make_tokenizer(given.width), np.random.default_rng(0)
-    clips = [random.normal(size=(given.rows, DIMS)).astype(np.float32) for _ in range(given.clips)]
-    seconds, codes = measure(
-        {
-            "public loop": lambda: public_loop(tokenizer, clips),
-            "ours, float32": lambda: tokenizer.encode(clips),
-            "ours, bfloat16": lambda: in_bfloat16(tokenizer, clips),
-        },
-        given.repeats,
-    )
-    rows = given.clips * given.rows
-    encoding = {
-        name: {
-            "seconds": found,
-            "rows_per_s": rows / statistics.median(found),
-            "times_the_public_loop": statistics.median(seconds["public loop"]) / statistics.median(found),
-            "equal_codes": share_of_equal(codes["public loop"], codes[name]),
-        }
-        for name, found in seconds.items()
-    }
-    for name, figures in encoding.items():
-        print(
-            f"{name:16} {figures['rows_per_s']:10,.0f} rows/s  {figures['times_the_public_loop']:5.2f} x  "
-            f"{figures['equal_codes']:.4%} equal codes"
-        )
+    given = options().parse_args()
+    if given.threads:
+        torch.set_num_threads(given.threads)
+    with tempfile.TemporaryDirectory() as folder:
+        if given.memory_of:
+            print(json.dumps(memory(given, Path(folder))))
+            return
+        limits = Turns({}, given.turns, given.clock)
+        encoding = Encoding(clips=given.clips, rows=given.rows, width=given.width).measure(given.turns, given.clock)
+        step = Step(Path(folder), batch=given.batch, width=given.width, steps=given.turns)
+        try:
+            training = step.measure(given.clock)
+        finally:
+            step.end()
+    quantiser = Alone(tokens=given.tokens, width=given.width).measure(3 * given.turns, given.clock)
+    took = memory_of_all(sys.argv[1:])
+    gflop_per_s = {name: limits.operations_per_s(name) / 1e9 for name in LIMITS}
+    print(f"{torch.get_num_threads()} threads, {given.clock} clock; a product of two large matrices: ", end="")
+    print(", ".join(f"{name} {found:.0f} GFLOP/s" for name, found in gflop_per_s.items()))
+    show(f"encoding, {given.clips} x {given.rows} rows", encoding, took["encoding"])
+    show(f"training step, {given.batch} x 64 rows", training, took["training step"])
+    for task, figures in quantiser.items():
+        shown = took["quantiser"] if task == "latents, forward and backward" else {}
+        show(f"FSQ, {task}", figures, shown)
     results = {
         "threads": torch.get_num_threads(),
+        "clock": given.clock,
         "load": round(os.getloadavg()[0], 1),  # of neighbours too: above the number of cores, figures are too low
+        "matrix_product_gflop_per_s": gflop_per_s,
         "width": given.width,
-        "clips": given.clips,
-        "rows": rows,
-        "encoding": encoding,
-        "quantiser": quantiser_alone(tokenizer, 4096, given.repeats),
-        "peak_memory_mib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
+        "encoding": {"clips": given.clips, "rows_each": given.rows, "ways": encoding},
+        "training_step": {"crops": given.batch, "rows_each": tokenizer_step.CROP_ROWS, "ways": training},
+        "quantiser": {"tokens": given.tokens, "tasks": quantiser},
+        "memory": took,
     }
-    machine.write(Path(__file__).with_name("results") / "tokenizer.json", results)
+    machine.write(given.results, results)
 
 
 if __name__ == "__main__":

@@ -76,7 +76,8 @@ def first_collapse(usages: Sequence[CodeUsage], share: float, *, residual: bool)
 def advice(attempts: int, kind: str) -> str:
     """What to do after the last attempt with a kind of quantiser."""
     remedy = f", {REMEDIES[kind]}" if kind in REMEDIES else ""
+    failed = f"{attempts} attempts failed, each at half the learning rate of the one before"
     return (
-        f"{attempts} attempts failed, each at half the learning rate of the one before; "
+        f"{'the only attempt failed' if attempts == 1 else failed}; "
         f"take a smaller --codebook{remedy}, another --preset or another --seed"
     )

@@ -45,6 +45,10 @@ class Preset:
             raise ConfigError(
                 f"training.position_dims, heading_dim: beyond the {self.model.features} features of a row"
             )
+        if self.training.heading_weight and not self.representation.startswith("hml263@"):
+            raise ConfigError(
+                f"training.heading_weight: no column of {self.representation} holds turns in radians; set it to 0"
+            )
 
 
 def preset_names() -> tuple[str, ...]:

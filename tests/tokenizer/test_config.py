@@ -124,6 +124,8 @@ def test_a_preset_s_settings_of_a_quantiser_go_with_its_own_kind_alone() -> None
 def test_another_family_of_features_brings_its_own_columns() -> None:
     preset = preset_named("small", 256, representation="ms272@30/compat")
     assert (preset.model.features, preset.training.position_dims, preset.training.mirror) == (272, (8, 74), 0)
+    with pytest.raises(ConfigError, match=r"heading_weight: no column of ms272@30/compat"):
+        preset_named("small", 256, representation="ms272@30/compat", changes={"training": {"heading_weight": 0.1}})
     with pytest.raises(ConfigError, match="no tokenizer columns are laid down for joints22; there are hml263, ms272"):
         preset_named("small", 256, representation="joints22@20")
 

@@ -191,7 +191,7 @@ def test_a_run_killed_while_it_begins_again_still_names_the_failed_attempt(
         with pytest.raises(KilledError):
             trainer(folder, data, small_preset(guard_share=0.99, save_every=100, restarts=0)).run()
     assert len(read_plan(folder)["failed_attempts"]) == 1
-    with pytest.raises(CollapseError, match="1 attempts failed"):
+    with pytest.raises(CollapseError, match="the only attempt failed"):
         trainer(folder, data, small_preset(guard_share=0.99, save_every=100, restarts=0)).run()
     assert len(read_plan(folder)["failed_attempts"]) == 1
 

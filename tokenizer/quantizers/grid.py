@@ -12,14 +12,11 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from motionunion.errors import ConfigError
 from tokenizer.quantizers.levels import check_levels
 from tokenizer.quantizers.protocol import float32_arithmetic, straight_through
 
 EPSILON = 1e-3
 """Keeps the outermost grid points reachable: tanh stops just beyond them instead of on them."""
-LARGEST = 1 << 24
-"""Codes are summed up in float32, which holds every integer up to here."""
 
 
 class Grid(nn.Module):
@@ -37,8 +34,6 @@ class Grid(nn.Module):
         self.levels = tuple(levels)
         check_levels("fsq", self.levels)
         self.codebook_size = math.prod(levels)
-        if self.codebook_size > LARGEST:
-            raise ConfigError(f"fsq levels {self.levels}: {self.codebook_size:,} codes, more than {LARGEST:,}")
         level = torch.tensor(levels, dtype=torch.int64)
         half = (level - 1) * (1 + EPSILON) / 2
         offset = torch.where(level % 2 == 0, 0.5, 0.0)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
+
 from motionunion.errors import ConfigError
+from tokenizer.quantizers.protocol import check_size
 
 # 8192 and 32768 are in the paper's range but in no public code; these two are our choice, and every manifest records
 # the levels themselves. 4096 has more codes than its name says.
@@ -39,9 +42,10 @@ def check_levels(kind: str, levels: tuple[int, ...]) -> None:
     """Refuse levels that make no grid.
 
     Raises:
-        ConfigError: If there is none, or one is below 2 or above `MOST_LEVELS`.
+        ConfigError: If there is none, one is below 2 or above `MOST_LEVELS`, or they make more codes than can be counted.
     """
     if not levels or min(levels) < 2 or max(levels) > MOST_LEVELS:
         raise ConfigError(
             f"{kind}.levels: every entry must be at least 2 and at most {MOST_LEVELS}, got {tuple(levels)}"
         )
+    check_size(f"{kind}, levels {tuple(levels)}", math.prod(levels))

@@ -18,7 +18,7 @@ from torch.nn import functional
 
 from motionunion.errors import ConfigError
 from tokenizer.quantizers.projected import ProjectedQuantizer
-from tokenizer.quantizers.protocol import QuantizerConfig, masked_mean, straight_through
+from tokenizer.quantizers.protocol import QuantizerConfig, check_size, masked_mean, straight_through
 
 LEAST = 1e-20
 """Probabilities are held above this in logarithms, where the gradient of p ln p would be infinite times zero."""
@@ -43,6 +43,7 @@ class LFQConfig(QuantizerConfig):
     def __post_init__(self) -> None:
         if self.size < 2 or self.size & (self.size - 1):
             raise ConfigError(f"{self.kind}.size: must be a power of two, at least 2, got {self.size}")
+        check_size(self.kind, self.size)
         for name in ("entropy", "diversity", "inverse_temperature", "commitment"):
             if getattr(self, name) < 0:
                 raise ConfigError(f"{self.kind}.{name}: must not be negative, got {getattr(self, name)}")

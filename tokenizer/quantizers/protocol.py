@@ -13,6 +13,11 @@ from typing import ClassVar, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from motionunion.errors import ConfigError
+
+LARGEST = 1 << 24
+"""Values of one code, at most: float32 holds every integer up to here, and a histogram of so many takes 128 MiB."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuantizerConfig(ABC):
@@ -101,6 +106,16 @@ class Quantizer(nn.Module, ABC):
     def quantize(self, latents: Tensor) -> Tensor:
         """Latents (..., C) moved onto the codebook: `dequantize(indices(latents))`."""
         return self.dequantize(self.indices(latents))
+
+
+def check_size(kind: str, size: int) -> None:
+    """Refuse a code of more values than can be counted.
+
+    Raises:
+        ConfigError: If there are more than `LARGEST`.
+    """
+    if size > LARGEST:
+        raise ConfigError(f"{kind}: {size:,} codes, more than {LARGEST:,}; take several codes for a step instead")
 
 
 def float32_arithmetic(tensor: Tensor) -> torch.autocast:

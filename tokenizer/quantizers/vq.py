@@ -21,6 +21,7 @@ from tokenizer.quantizers.protocol import (
     Quantized,
     Quantizer,
     QuantizerConfig,
+    check_size,
     float32_arithmetic,
     masked_mean,
     straight_through,
@@ -61,6 +62,7 @@ class VQConfig(QuantizerConfig):
     def __post_init__(self) -> None:
         if self.size < 2:
             raise ConfigError(f"{self.kind}.size: must be at least 2, got {self.size}")
+        check_size(self.kind, self.size)
         if not 0 < self.decay < 1:
             raise ConfigError(f"{self.kind}.decay: must be between 0 and 1, got {self.decay}")
         for name in ("reset_below", "commitment"):

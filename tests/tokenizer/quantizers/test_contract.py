@@ -243,3 +243,13 @@ def test_a_single_layer_or_group_is_refused(kind: str, name: str) -> None:
 def _options(quantizer: Quantizer) -> dict[str, Any]:
     plain = quantizer_plain(quantizer.config)
     return {name: value for name, value in plain.items() if name not in ("kind", "levels", "size")}
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [("fsq", {"levels": (256,) * 4}), ("grouped_fsq", {"levels": (256,) * 4}), ("residual_fsq", {"levels": (250,) * 4}),
+     ("vq", {"size": (1 << 24) + 1}), ("rvq", {"size": 1 << 25}), ("lfq", {"size": 1 << 30}), ("bsq", {"size": 1 << 30})],
+)  # fmt: skip
+def test_more_codes_than_can_be_counted_are_refused(kind: str, options: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match=rf"^{kind}.* codes, more than 16,777,216"):
+        quantizer_named(kind, 256, **options)

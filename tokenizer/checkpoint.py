@@ -44,8 +44,9 @@ class Tokenizer:
     """Motion features to codes and back.
 
     Every clip is encoded in float32 as if it were alone: its ends see zeros whatever lies beside it in a batch, and a long clip's
-    pieces overlap by what a code can see. Sums may be added up in another order, so that a channel within 1e-5 of the middle
-    between two grid points may be rounded to either; `tests/tokenizer/test_encoding.py` counts how many.
+    pieces overlap by what a code can see. Sums may be added up in another order: on a processor, steps of FSQ that this could
+    change are settled (`settled_codes`); elsewhere a channel within 1e-5 of the middle between two grid points may be rounded to
+    either, and `tests/tokenizer/test_encoding.py` counts how many.
     """
 
     def __init__(

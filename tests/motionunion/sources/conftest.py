@@ -40,6 +40,12 @@ def real_data() -> Path:
     return Path(folder)
 
 
+def _write_npz(path: Path, arrays: dict[str, Any]) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    np.savez(path, **{name: array for name, array in arrays.items() if array is not None})
+    return path
+
+
 @pytest.fixture
 def write_smplh() -> Callable[..., Path]:
     """Write an AMASS SMPL-H file; keyword arguments replace arrays, None leaves one out."""
@@ -53,10 +59,8 @@ def write_smplh() -> Callable[..., Path]:
             "dmpls": np.zeros((frames, 8)),
             "gender": "male",
             "mocap_framerate": 120.0,
-        } | changes
-        path.parent.mkdir(parents=True, exist_ok=True)
-        np.savez(path, **{name: array for name, array in arrays.items() if array is not None})
-        return path
+        }
+        return _write_npz(path, arrays | changes)
 
     return write
 
@@ -78,10 +82,8 @@ def write_smplx() -> Callable[..., Path]:
             "gender": "neutral",
             "mocap_frame_rate": 60.0,
             "markers_latent_vids": np.array([{"a": 1}], dtype=object),
-        } | changes
-        path.parent.mkdir(parents=True, exist_ok=True)
-        np.savez(path, **{name: array for name, array in arrays.items() if array is not None})
-        return path
+        }
+        return _write_npz(path, arrays | changes)
 
     return write
 

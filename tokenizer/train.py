@@ -26,14 +26,14 @@ from tokenizer.crop_batches import CropBatches
 from tokenizer.crops import GUARD, TRAINING, TrainingData
 from tokenizer.evaluation.evaluate import evaluate_windows
 from tokenizer.evaluation.scores import Scores
-from tokenizer.loss import reconstruction_loss, saturation
+from tokenizer.gradient_step import Scales, gradient_step
 from tokenizer.model import FSQVAE
 from tokenizer.presets import Preset
 from tokenizer.runs import alone_in, plan_hash, write_plan
 from tokenizer.team import Team
 from tokenizer.training_log import Listener, TrainingLog
 from tokenizer.training_state import STATE, Best, TrainingState, fresh_state, load_state, save_state
-from tokenizer.usage import CodeUsage, code_usage, count_codes
+from tokenizer.usage import CodeUsage, code_usage, count_codes, in_short
 
 BEST = "best"
 """Folder, in that of a run, of the tokenizer that scored best on the held-out windows."""
@@ -75,8 +75,7 @@ class Trainer:
             dtype=torch.bfloat16 if self.config.rows == "bf16" else torch.float32,
         )  # fmt: skip
         self.log = TrainingLog(folder, listeners)
-        self.heading_std = float(data.statistics.std[self.config.heading_dim])
-        self.position_std = float(data.statistics.std[slice(*self.config.position_dims)].mean())
+        self.scales = Scales.of(data, self.config)
         self.attempts: list[dict[str, Any]] = []
         """Failed attempts so far: attempt, step, learning rate and reason."""
         self._shown: dict[str, float] = {}
@@ -145,37 +144,22 @@ class Trainer:
         """One step of training with all that falls due after it; the reason where the attempt has failed."""
         config, step = self.config, state.step
         rate = config.learning_rate_at(step) * 0.5**state.attempt
-        for group in state.optimizer.param_groups:
-            group["lr"] = rate
         share = slice(self.team.rank, None, self.team.size)
         target, mask = self.batches.draw(config.batch, self.seed, state.attempt, step, TRAINING, share)
         count = self.team.mean(mask.sum())
-        state.model.train()
-        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=config.precision == "bf16"):
-            rows, quantised = state.forward(target, mask)
-        reconstruction, l1 = reconstruction_loss(
-            rows.float(), target, mask, config, self.heading_std, self.position_std, count
-        )
-        loss = reconstruction + quantised.loss
-        if config.saturation_weight and quantised.channels is not None:
-            loss = loss + config.saturation_weight * saturation(quantised.channels)
-        state.optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        norm = torch.nn.utils.clip_grad_norm_(state.model.parameters(), config.clip_norm or math.inf)
-        state.optimizer.step()
-        state.step = step + 1
-        state.follow(config.ema_decay)
+        done = gradient_step(state, target, mask, config, self.scales, rate=rate, count=count)
 
         reason = None
         logs = state.step % config.log_every == 0 or state.step == config.steps
         if self._looks_due(state.step):
-            means = self.team.mean(torch.stack([loss.detach(), reconstruction.detach(), l1, quantised.loss.detach()]))
-            reason = self._look(state, *means.tolist(), norm=norm.item(), rate=rate)
+            loss, reconstruction, l1, quantizer = self.team.mean(done.figures).tolist()
+            norm = done.norm.item()
+            reason = self._look(state, loss, reconstruction, l1, quantizer, norm=norm, rate=rate)
             if logs and reason is None:
-                usages = self._usages(quantised.indices, mask)
+                usages = self._usages(done.indices, mask)
                 self._write(state, "train", {
-                    "loss": means[0].item(), "l1": means[2].item(), "quantizer_loss": means[3].item(),
-                    "learning_rate": rate, "gradient_norm": norm.item(), **_in_short(usages),
+                    "loss": loss, "l1": l1, "quantizer_loss": quantizer, "learning_rate": rate, "gradient_norm": norm,
+                    **in_short(usages),
                 })  # fmt: skip
                 self._shown["exp_entropy"] = usages[0].exp_entropy
         if reason is None and state.step in config.guard_steps:
@@ -222,7 +206,7 @@ class Trainer:
         state.model.eval()
         with torch.inference_mode():
             usages = self._usages(state.model.encode(target), mask)
-        self._write(state, "guard", {"used_codes": usages[0].used, **_in_short(usages)})
+        self._write(state, "guard", {"used_codes": usages[0].used, **in_short(usages)})
         return self._collapse(usages)
 
     def _evaluate(self, state: TrainingState) -> str | None:
@@ -291,12 +275,3 @@ class Trainer:
     def _save(self, state: TrainingState) -> None:
         if self.first:
             save_state(self.folder, state, self.attempts, self.log.length, plan_hash(self.plan))
-
-
-def _in_short(usages: list[CodeUsage]) -> dict[str, Any]:
-    """Tokens of a batch and how evenly they use the codes; of each code of a step where there are several."""
-    first, *further = usages
-    short: dict[str, Any] = {"tokens": first.tokens, "exp_entropy": first.exp_entropy}
-    if further:
-        short["further_exp_entropy"] = [usage.exp_entropy for usage in further]
-    return short

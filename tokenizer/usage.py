@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -70,3 +71,12 @@ def count_codes(indices: Tensor, codebook_size: int, mask: Tensor | None = None)
         steps = steps[mask.reshape(-1).bool()]
     counts = [torch.bincount(column, minlength=codebook_size) for column in steps.unbind(dim=1)]
     return torch.stack(counts).cpu().numpy()
+
+
+def in_short(usages: Sequence[CodeUsage]) -> dict[str, Any]:
+    """Tokens of a batch and how evenly they use the codes; of each code of a step where there are several."""
+    first, *further = usages
+    short: dict[str, Any] = {"tokens": first.tokens, "exp_entropy": first.exp_entropy}
+    if further:
+        short["further_exp_entropy"] = [usage.exp_entropy for usage in further]
+    return short

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from motionunion.errors import MissingInput
-from tokenizer import train
+from tokenizer import gradient_step
 from tokenizer.checkpoint import FILE, Tokenizer
 from tokenizer.collapse import REMEDIES, CollapseError, advice, collapse_reason, first_collapse
 from tokenizer.crops import CropSampler, TrainingData, training_data
@@ -274,13 +274,13 @@ def test_the_restarted_attempt_uses_half_the_rate(data: TrainingData, tmp_path: 
 def test_a_loss_that_runs_away_counts_as_a_failed_attempt(data: TrainingData, tmp_path: Path, monkeypatch) -> None:
     folder = tmp_path / "run"
     write_plan(folder, {}, [])
-    real, calls = train.reconstruction_loss, iter(range(10**6))
+    real, calls = gradient_step.reconstruction_loss, iter(range(10**6))
 
     def rising(*given: object):
         loss, l1 = real(*given)
         return loss * (1 if next(calls) < 60 else 100), l1
 
-    monkeypatch.setattr(train, "reconstruction_loss", rising)
+    monkeypatch.setattr(gradient_step, "reconstruction_loss", rising)
     preset = small_preset(steps=90, evaluate_every=90, save_every=90, batch=1, restarts=0, guard_steps=(), log_every=50)
     with pytest.raises(CollapseError, match=r"the loss diverged.*times its lowest") as error:
         trainer(folder, data, preset).run()

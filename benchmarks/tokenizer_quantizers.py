@@ -20,6 +20,7 @@ from typing import Any
 import torch
 
 from benchmarks import machine, tokenizer_trials
+from motionunion.progress import Silent
 from tokenizer.checkpoint import FILE
 from tokenizer.collapse import CollapseError
 from tokenizer.crops import TrainingData
@@ -30,22 +31,16 @@ from tokenizer.training_log import METRICS, read_metrics
 from tokenizer.training_state import STATE
 
 
-class Copying:
+class Copying(Silent):
     """A listener that copies the run's folder at a step, and counts."""
 
     def __init__(self, folder: Path, copy: Path, step: int) -> None:
         self.folder, self.copy, self.left = folder, copy, step
 
-    def start(self, label: str, total: float | None, unit: str) -> None:
-        pass
-
     def advance(self, amount: float, **figures: float) -> None:
         self.left -= int(amount)
         if amount and self.left == 0:
             shutil.copytree(self.folder, self.copy)
-
-    def finish(self) -> None:
-        pass
 
     def note(self, message: str) -> None:
         print(f"  {message}", flush=True)

@@ -21,6 +21,7 @@ import torch
 
 from benchmarks import machine
 from motionunion.digest import write_atomic
+from motionunion.progress import Silent
 from tokenizer.evaluation.table import Table, markdown
 from tokenizer.presets import with_changes
 from tokenizer.runs import read_plan
@@ -37,17 +38,8 @@ BEGIN = "<!-- made by `python -m benchmarks.tokenizer_rq1` -->"
 END = "<!-- end of the tables -->"
 
 
-class Notes:
+class Notes(Silent):
     """Prints what a sweep says, and nothing of single steps."""
-
-    def start(self, label: str, total: float | None, unit: str) -> None:
-        pass
-
-    def advance(self, amount: float, **figures: float) -> None:
-        pass
-
-    def finish(self) -> None:
-        pass
 
     def note(self, message: str) -> None:
         print(message, file=sys.stderr, flush=True)

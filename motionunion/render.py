@@ -27,6 +27,7 @@ _RIGHT_JOINTS = frozenset((2, 5, 8, 11, 14, 17, 19, 21))
 _SHARPNESS = 2  # drawn so many times larger, then averaged down: the only anti-aliasing Pillow has
 _MAX_FPS = 25.0
 _PITCH_RAD, _SIDE_RAD = 0.28, 0.62  # how far the camera looks down, and how far it stands to the side
+_MOST_TEXT = 300  # characters of a caption: laying out a megabyte takes minutes, and would cover the figure
 _BODY_M = 1.85  # height of the picture, in metres at the body
 
 
@@ -71,7 +72,7 @@ def write_gif(
         fps: Frames per second of the joints.
         path: File to write; it appears whole or not at all.
         title: One line above the figure.
-        caption: A sentence below it, wrapped.
+        caption: A sentence below it, wrapped; of a long text the beginning.
         size: Width and height in pixels.
 
     Raises:
@@ -240,7 +241,7 @@ class _Text:
     """Title above and caption below, laid out once."""
 
     def __init__(self, title: str | None, caption: str | None, size: int) -> None:
-        self._title, self._size = title, size
+        self._title, self._size = " ".join((title or "")[:_MOST_TEXT].split()), size
         self._head, self._body = _font(max(11, size // 24)), _font(max(11, size // 25))
         self._lines = _wrap(caption, self._body, size - 24) if caption else []
 
@@ -257,7 +258,8 @@ class _Text:
 
 def _wrap(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> list[str]:
     lines: list[str] = []
-    for word in text.split():
+    shown = text if len(text) <= _MOST_TEXT else f"{text[:_MOST_TEXT]} ..."
+    for word in shown.split():
         longer = f"{lines[-1]} {word}" if lines else word
         if lines and font.getlength(longer) <= width:
             lines[-1] = longer

@@ -17,11 +17,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from motionunion.digest import canonical_json, sha256_hex
 from motionunion.errors import MissingInput
 from motionunion.windows import WindowCaption
+from tokenizer.corpus_manifest import refuse_what_cannot_be
 from tokenizer.runs import CORPORA, folders_with
 
 MANIFEST = "manifest.json"
@@ -133,17 +135,30 @@ class Corpus:
     def checksums(self) -> dict[str, str]:
         """SHA-256 of every file but the manifest itself, by name."""
         splits = self.manifest["splits"].values()
-        entries = [entry for split in splits for entry in (*split["parts"], split["unigram"]) if entry is not None]
+        entries = [entry for split in splits for entry in (*split["parts"], split.get("unigram")) if entry]
         return {entry["file"]: entry["sha256"] for entry in entries}
 
     def tables(self, split: str) -> Iterator[pa.Table]:
         """Parts of a split in order, as Arrow tables (`corpus_schema`); none for a split without windows.
 
         Raises:
-            MissingInput: If a part is missing or its bytes are not those of the manifest.
+            MissingInput: If a part is missing, its bytes are not those of the manifest, or what it holds does not fit the manifest.
         """
-        for number in range(len(self.manifest["splits"].get(split, {"parts": []})["parts"])):
-            yield table_of(self.part_bytes(split, number))
+        for number, part in enumerate(self.manifest["splits"].get(split, {"parts": []})["parts"]):
+            table = table_of(self.part_bytes(split, number))
+            codes = table.column("codes")
+            highest = pc.max(pc.list_flatten(codes)).as_py()
+            lengths = pc.list_value_length(codes).to_numpy()
+            if (
+                len(table) != part.get("windows", len(table))
+                or (highest or 0) >= self.codebook_size
+                or (lengths % self.codes_per_step).any()
+            ):
+                raise MissingInput(
+                    f"{self.path / part['file']} does not fit the manifest, which says codes below {self.codebook_size}, "
+                    f"{self.codes_per_step} a step, and how many windows; move the folder away and run `scamo tokenize` again"
+                )
+            yield table
 
     def part_bytes(self, split: str, number: int) -> bytes:
         """The Parquet file of one part, verified.
@@ -196,6 +211,7 @@ def open_corpus(folder: Path | str) -> Corpus:
             raise ValueError("its checksum does not fit")
         if manifest["format"] not in READABLE:
             raise ValueError(f"format {manifest['format']!r} is none of {', '.join(READABLE)}")
+        refuse_what_cannot_be(manifest)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise MissingInput(f"{path} cannot be read ({error}); remove it and run `scamo tokenize` again") from error
     return Corpus(Path(folder), manifest)

@@ -66,6 +66,12 @@ def test_title_and_caption_are_drawn(tmp_path):
     assert len({path.read_bytes() for path in (plain, named, told)}) == 3
 
 
+def test_of_a_megabyte_of_caption_the_beginning_is_drawn(tmp_path):
+    long = write_gif(standing(2), 20, tmp_path / "a.gif", caption="word " * 250_000, title="x\n" * 250_000, size=100)
+    short = write_gif(standing(2), 20, tmp_path / "b.gif", caption="word " * 100, title="x\n" * 150, size=100)
+    assert long.read_bytes() == short.read_bytes()
+
+
 def test_a_sheet_has_a_row_per_motion(tmp_path):
     path = contact_sheet([standing(5), standing(9)], tmp_path / "a.png", ["one", "two"], moments=4, size=100)
     with Image.open(path) as image:

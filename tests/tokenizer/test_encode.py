@@ -15,13 +15,14 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from motionunion.digest import canonical_json, sha256_hex
 from motionunion.engines.protocol import Done
 from motionunion.errors import MissingInput, UsageError
 from motionunion.features import FeatureSet
 from motionunion.spans import SpanCaption
 from motionunion.windows import cut
 from tokenizer.checkpoint import Tokenizer
-from tokenizer.corpus import newest_corpus, open_corpus
+from tokenizer.corpus import Corpus, newest_corpus, open_corpus
 from tokenizer.corpus_schema import code_type, schema_of
 from tokenizer.encode import build_corpus
 from tokenizer.encode_parts import Part, Place, write_part_of
@@ -384,3 +385,41 @@ def test_a_manifest_that_is_none_is_named(features: FeatureSet, tmp_path: Path, 
     (corpus.path / "manifest.json").write_bytes(content)
     with pytest.raises(MissingInput, match="remove it and run"):
         open_corpus(corpus.path)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda m: m.pop("splits"), "splits"),
+        (lambda m: m.pop("tokenizer"), "tokenizer"),
+        (lambda m: m.pop("representation"), "representation"),
+        (lambda m: m.pop("codebook_size"), "codebook_size"),
+        (lambda m: m.update(codes_per_step=0), "codes_per_step is 0"),
+        (lambda m: m.update(end_id=7), "END and PAD are 7"),
+        (lambda m: m["splits"]["train"].update(windows=10**12), "1000000000000 windows of train"),
+        (lambda m: m["splits"]["train"]["parts"][0].update(file="../../x"), "lies elsewhere"),
+        (lambda m: m["tokenizer"].update(name="../../x"), "lies elsewhere"),
+    ],
+)
+def test_a_manifest_that_cannot_be_is_refused(features: FeatureSet, tmp_path: Path, change, said: str) -> None:
+    corpus = forged(build_corpus(make_tokenizer(features), "t", features, tmp_path / "runs"), change)
+    with pytest.raises(MissingInput, match=rf"manifest\.json cannot be read .*{said}"):
+        open_corpus(corpus.path)
+
+
+@pytest.mark.parametrize(
+    "change", [lambda m: m.update(codebook_size=5, end_id=5, pad_id=6), lambda m: m.update(codes_per_step=7)]
+)
+def test_a_part_that_does_not_fit_its_manifest_is_refused(features: FeatureSet, tmp_path: Path, change) -> None:
+    corpus = forged(build_corpus(make_tokenizer(features), "t", features, tmp_path / "runs"), change)
+    with pytest.raises(MissingInput, match=r"train-00000\.parquet does not fit the manifest"):
+        open_corpus(corpus.path).windows("train")
+
+
+def forged(corpus: Corpus, change) -> Corpus:
+    """The corpus with a manifest that says something else under a checksum that fits."""
+    manifest = {name: value for name, value in corpus.manifest.items() if name != "sha256"}
+    change(manifest)
+    manifest["sha256"] = sha256_hex(canonical_json(manifest))
+    (corpus.path / "manifest.json").write_bytes(canonical_json(manifest))
+    return corpus

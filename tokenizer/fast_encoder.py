@@ -25,7 +25,7 @@ from tokenizer.quantizers.projected import ProjectedQuantizer
 from tokenizer.receptive_field import padding_before
 
 CACHED_ROWS = 4096
-"""Feature rows that go through all layers together, at most (but one clip at least): what a layer leaves is still in the cache then."""
+"""Feature rows that go through all layers together, about (but one clip at least): what a layer leaves is still in the cache then."""
 
 Ends = Sequence[int] | None
 """Rows of each clip at the resolution of a layer; None where all have as many as the batch."""
@@ -70,7 +70,8 @@ class FastEncoder:
             features: Normalised (B, T, D), of the type in which all is computed. Not changed.
             lengths: Rows of each clip; all T where None. Steps from `length // R` on mean nothing, R rows to a step.
         """
-        clips = max(1, CACHED_ROWS // features.shape[1])
+        # Parts of like size: a few clips left over would cost as much as many.
+        clips = -(-len(features) // max(1, round(len(features) * features.shape[1] / CACHED_ROWS)))
         parts = [
             self._part(features[first : first + clips], lengths and lengths[first : first + clips])
             for first in range(0, len(features), clips)

@@ -48,10 +48,11 @@ class Copying(Silent):
 
 def measure(data: TrainingData, kind: str, codebook: int, width: int, steps: int, work: Path) -> dict[str, Any]:
     """Train one kind as a whole, and its copy from the last save before four fifths on."""
+    # However few the steps, one save lies before the copy, and not at it.
+    training = {"evaluate_every": max(1, steps // 2), "save_every": max(1, steps // 8)}
     preset = preset_named(
-        "small", codebook, quantizer=kind, steps=steps,
-        changes={"model": {"width": width}, "training": {"evaluate_every": max(1, steps // 2)}},
-    )  # fmt: skip
+        "small", codebook, quantizer=kind, steps=steps, changes={"model": {"width": width}, "training": training}
+    )
     whole, copy = work / f"{kind}-whole", work / f"{kind}-copy"
 
     def trainer(folder: Path, **options: Any) -> Trainer:

@@ -12,6 +12,7 @@ from tokenizer import plan
 from tokenizer.checkpoint import FILE
 from tokenizer.choice import choose_device, matching_tokenizer
 from tokenizer.corpus import newest_corpus
+from tokenizer.training_log import METRICS
 from tokenizer.training_state import STATE
 
 SPANS = [(96, "train"), (40, "train"), (120, "train"), (64, "val"), (48, "test")]
@@ -165,6 +166,16 @@ def test_a_finished_tokenizer_asked_for_again_is_tidied_and_becomes_the_newest(u
     assert not again.trained_now
     assert matching_tokenizer(tmp_path / "runs", features, 256, None) == first.folder
     assert not (first.folder / STATE).exists()
+
+
+def test_curves_of_a_finished_tokenizer_are_said_to_be_in_its_log(use_store, tmp_path: Path) -> None:
+    use_store()
+    asked = {"codebook": 256, "preset": "tiny"}
+    trained = plan.train_tokenizer("store", tmp_path / "runs", **asked)
+    notes = Notes()
+    again = plan.train_tokenizer("store", tmp_path / "runs", **asked, tensorboard=True, progress=notes)
+    assert again.folder == trained.folder
+    assert f"those of this one are in {trained.folder / METRICS}" in notes.text
 
 
 def test_a_tokenizer_can_be_named_by_its_folder(use_store, tmp_path: Path) -> None:

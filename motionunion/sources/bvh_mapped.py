@@ -138,7 +138,7 @@ def _maps_beside(folder: Path, top: Path) -> dict[Path, JointMap]:
 @lru_cache(maxsize=4096)
 def _maps_in(folder: Path, _changed_ns: int) -> tuple[Path, ...]:
     """Kept, since a folder of a million files is not listed for each of them."""
-    return tuple(sorted(folder.glob(_MAPS)))
+    return tuple(sorted(path for path in folder.glob(_MAPS) if path.is_file()))
 
 
 @lru_cache(maxsize=64)

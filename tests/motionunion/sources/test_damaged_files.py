@@ -80,6 +80,21 @@ def test_a_phase_of_endless_frames_costs_the_captions_alone(tmp_path: Path, writ
     assert outcomes(tmp_path) == before
 
 
+@pytest.mark.parametrize("kind", ["folder", "link to nothing", "link to itself"])
+def test_what_is_called_a_map_and_is_no_file_costs_no_other_motion(
+    tmp_path: Path, write_tree: WriteTree, kind: str
+) -> None:
+    write_tree("bvh", tmp_path)
+    before = outcomes(tmp_path)
+    assert set(before.values()) == {"read"}
+    path = tmp_path / "takes" / "other.skeleton.toml"
+    if kind == "folder":
+        path.mkdir()
+    else:
+        path.symlink_to(path.name if kind == "link to itself" else "nothing")
+    assert outcomes(tmp_path) == before
+
+
 def test_a_name_of_endless_digits_in_humanml3d_s_index_is_a_bad_row(tmp_path: Path) -> None:
     path = tmp_path / "index.csv"
     name = f"./pose_data/humanact12/humanact12/P11G01R02F1812T{'9' * 5000}A0402.npy"

@@ -33,7 +33,9 @@ FARTHEST_M = 10_000.0
 """How far from the origin a body may be: beyond it float32 cannot hold a position to the millimetre."""
 
 FASTEST_MEDIAN_M_PER_S = 12.0
-"""A pelvis that is faster than any sprinter for half of the clip: its path is in another unit than its body."""
+"""A pelvis that is faster than any sprinter for half of the clip: its path is in another unit than its body, unless it is carried."""
+_CARRIED_M_PER_S, _CARRIED_M_PER_S2 = 60.0, 20.0
+"""What a skier, a cyclist, somebody in a car keeps below. Walks whose path is 10 to 100 times too long are jerked by 30 and more."""
 _FAR_ENOUGH_M = 10.0  # what it must cover at that, for a few frames prove nothing
 
 _LIMBS = {
@@ -95,7 +97,9 @@ def implausibilities(
             f"the body is {farthest_m:.3g} m from the origin, more than {FARTHEST_M:,.0f}: the path is in another unit, or "
             "its numbers are damaged"
         )
-    elif speed > FASTEST_MEDIAN_M_PER_S and "implausible_size" not in found:
+    elif (
+        speed > FASTEST_MEDIAN_M_PER_S and "implausible_size" not in found and not _is_carried(joints_T22x3, speed, fps)
+    ):
         found["unit_disagrees"] = (
             f"the pelvis moves at {speed:.3g} m/s in half of the frames, though the body is a person's: the path is in another "
             "unit than the bones, or the frame rate is wrong"
@@ -171,6 +175,17 @@ def _travelling_speed(joints: FloatArray, fps: float) -> float:
     step = float(np.median(lengths))
     change = float(np.median(np.linalg.norm(np.diff(steps, axis=0), axis=-1)))
     return step * fps if change < step / 2 and lengths.sum() > _FAR_ENOUGH_M else 0.0
+
+
+def _is_carried(joints: FloatArray, speed_m_per_s: float, fps: float | None) -> bool:
+    """Whether a pelvis so fast goes as evenly as who rides or slides: legs push it to and fro with every step."""
+    assert fps is not None
+    lag = max(1, round(fps / 10))
+    path = joints[:, 0]
+    if speed_m_per_s > _CARRIED_M_PER_S or len(path) <= 2 * lag:
+        return False
+    pull = np.linalg.norm(path[2 * lag :] - 2 * path[lag:-lag] + path[: -2 * lag], axis=-1) / (lag / fps) ** 2
+    return float(np.median(pull)) < _CARRIED_M_PER_S2
 
 
 def _walks_along_another_axis(joints: FloatArray) -> str | None:

@@ -126,7 +126,7 @@ def test_what_people_do_lying_is_motion(moving: str) -> None:
         lying = walking([0, 0, 0], along=(0, 3, 0.2))
     else:
         ways = {"crawls": [0, 0, 2], "is dragged by the feet": [0, 0, -3], "sleeps": [0, 0, 0], "swims": [0, 0.3, 5]}
-        lying = lying + phase * ways[moving]
+        lying = lying + phase * np.array(ways[moving])
     assert implausibilities(lying + np.array([0, 0.12, 0]), fps=30) == {}
 
 
@@ -135,6 +135,22 @@ def test_a_path_that_no_sprinter_could_run_is_in_another_unit(scale: float, foun
     joints = walking([0, 0, 0])
     path = joints[:, :1] * np.array([1.0, 0, 1.0])
     assert list(implausibilities(joints + (scale - 1) * path, fps=30)) == found
+
+
+@pytest.mark.parametrize(("speed", "found"), [(15.0, []), (35.0, []), (80.0, ["unit_disagrees"])])
+def test_who_is_carried_may_be_faster_than_a_sprinter(speed: float, found: list[str]) -> None:
+    """A skier: long turns, 5 m/s2 across."""
+    time = np.arange(300)[:, None] / 60
+    path = np.concatenate([5.0 * np.sin(time), 0 * time, speed * time], axis=1)
+    assert list(implausibilities(body([0, 0, 0], 300) + path[:, None], fps=60)) == found
+
+
+def test_steps_at_ten_times_the_speed_are_in_another_unit() -> None:
+    time = np.arange(300)[:, None] / 60
+    path = np.concatenate([0.03 * np.sin(6 * time), 0.03 * np.sin(12 * time), 1.4 * time], axis=1)
+    joints = body([0, 0, 0], 300)
+    assert implausibilities(joints + path[:, None], fps=60) == {}
+    assert list(implausibilities(joints + 10 * path[:, None], fps=60)) == ["unit_disagrees"]
 
 
 def test_a_body_that_leaps_from_frame_to_frame_has_no_path_whose_unit_could_be_wrong() -> None:

@@ -41,8 +41,8 @@ def inspect(
     Names of joints decide nothing: the body is found by the shape of the tree and by the motion, and the map is tried on the
     file itself. What speaks for it and against it is said. Below a confidence of 0.5 it is not saved without --force.
     """
+    from motionunion.skeleton_inspection import SURE_ENOUGH, save_map
     from motionunion.skeleton_inspection import inspect as look
-    from motionunion.skeleton_inspection import save_map
 
     found = look(file)
     show_json(_for_json(found)) if as_json else _show(found)
@@ -52,6 +52,11 @@ def inspect(
         say(f"Saved. Read files of this skeleton with: motionunion ingest {where} --skeleton {which}")
     elif found.known is not None and not as_json:
         say(f"This skeleton is known. Next: motionunion ingest {shlex.quote(str(file.parent))}")
+    elif found.proposal is not None and found.proposal.confidence < SURE_ENOUGH and not as_json:
+        say(
+            "Not sure enough to be saved: inspect another file of this skeleton; or, if it is a person's, save the map with "
+            "--save MAP.toml --force and correct it by hand (docs/skeletons.md)."
+        )
     elif found.proposal is not None and not as_json:
         say(f"Next: motionunion skeleton inspect {shlex.quote(str(file))} --save my_data.toml")
 

@@ -135,8 +135,16 @@ def inspect(path: Path, skeleton_id: str | None = None) -> Inspection:
         skeleton_id: Name for the proposed map; the file's name where None.
 
     Raises:
+        UsageError: It is a folder, or a file of another kind.
         SourceFormatError: It is no whole BVH.
     """
+    if path.is_dir():
+        raise UsageError(f"{path}: is a folder; name one BVH file in it, best one in which somebody walks")
+    if path.is_file() and path.suffix.lower() != ".bvh":
+        raise UsageError(
+            f"{path}: is no .bvh, and only BVH files have a skeleton that could be unknown. What else there is to read: "
+            "docs/sources.md"
+        )
     bvh = read_bvh(path)
     sites = {name: np.array(offset) for name, offset in end_sites_of(path).items()}
     body = body_of(bvh.skeleton, {name: tuple(offset.tolist()) for name, offset in sites.items()})

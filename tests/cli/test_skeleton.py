@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from cli.motionunion import app
-from motionunion.errors import ClipError
+from motionunion.errors import ClipError, UsageError
 from motionunion.sample.bvh import write_bvh
 
 
@@ -91,3 +91,26 @@ def test_what_is_no_body_is_shown_and_not_saved(tmp_path: Path) -> None:
     assert isinstance(refused.exception, ClipError)
     assert refused.exception.exit_code == 4
     assert not (tmp_path / "map.toml").exists()
+
+
+def test_what_is_no_bvh_is_not_called_a_broken_one(takes: Path, tmp_path: Path) -> None:
+    (tmp_path / "walk.npz").write_bytes(b"PK")
+    for path, said in ((takes, "is a folder; name one BVH file in it"), (tmp_path / "walk.npz", "is no .bvh")):
+        error = call("skeleton", "inspect", path).exception
+        assert isinstance(error, UsageError)
+        assert said in str(error)
+
+
+def test_a_map_that_is_not_sure_is_not_offered_for_saving(takes: Path, tmp_path: Path) -> None:
+    path = tmp_path / "stilts.bvh"
+    lines = (takes / "Synthetic_FW.bvh").read_text().splitlines()
+    # Shins four times as long: no person, and no unit would make it one.
+    for joint in ("LeftAnkle", "RightAnkle"):
+        index = next(place for place, line in enumerate(lines) if f"JOINT {joint}" in line) + 2
+        words = lines[index].split()
+        lines[index] = " ".join(["OFFSET", *(str(4 * float(word)) for word in words[1:])])
+    path.write_text("\n".join(lines) + "\n")
+    shown = call("skeleton", "inspect", path)
+    assert shown.exit_code == 0
+    assert "Not sure enough to be saved" in shown.stderr
+    assert "--save my_data.toml" not in shown.stderr

@@ -23,9 +23,11 @@ from motionunion.errors import SourceFormatError
 from motionunion.formats.asf import Asf
 from motionunion.formats.frame_rate import FASTEST_HZ
 from motionunion.formats.text_numbers import NotANumberError, Words
+from motionunion.formats.workspace import Workspace
 
 _BLOCK_BYTES = 128 << 10
 _MOST_BYTES_A_WORD = 64
+_WORKSPACE = Workspace()
 _RATE = re.compile(rb"\d{1,6}(?:\.\d{0,9})?")
 _KEYWORDS = {b":FULLY-SPECIFIED", b":DEGREES", b":RADIANS", b":SAMPLES-PER-SECOND"}
 
@@ -185,7 +187,7 @@ class _Reader:
         size = _BLOCK_BYTES
         while position < len(self.data):
             last = position + size >= len(self.data)
-            words = Words(self.data[position : position + size])
+            words = Words(memoryview(self.data)[position : position + size], _WORKSPACE)
             # Where the block was cut, its last word may be half of one.
             frames = (len(words) - (not last)) // layout.words
             if frames:

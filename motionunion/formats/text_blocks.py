@@ -9,6 +9,8 @@ import numpy as np
 
 from motionunion.formats.workspace import Workspace
 
+_USUAL_LINE = 4096
+
 
 class LineTooLongError(ValueError):
     """A line is longer than it may be. `position` is within it, where that is known."""
@@ -49,10 +51,16 @@ def blocks_of_file(
         found = file.readinto(text[filled : filled + size])
         more = bool(found)
         filled += found or 0
-        looked_at = max(0, filled - longest_line)
-        end = looked_at + bytes(text[looked_at:filled]).rfind(b"\n") + 1 if more else filled
-        if more and end == looked_at:
-            raise LineTooLongError(None)
+        end = _behind_last_line_end(text, filled, longest_line) if more else filled
         yield text[:end]
         text[: filled - end] = bytes(text[end:filled])
         filled -= end
+
+
+def _behind_last_line_end(text: memoryview, filled: int, longest_line: int) -> int:
+    for reach in (min(_USUAL_LINE, longest_line), longest_line):
+        begin = max(0, filled - reach)
+        found = bytes(text[begin:filled]).rfind(b"\n")
+        if found >= 0:
+            return begin + found + 1
+    raise LineTooLongError(None)

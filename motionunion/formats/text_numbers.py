@@ -22,6 +22,8 @@ FloatArray = npt.NDArray[np.float64]
 _BLANK = 32  # bytes up to this one separate words
 _LINE_END = 10
 _BEHIND = 4  # blanks behind the text, to look at
+_SAMPLE = 4096  # bytes that tell whether words are mostly apart by one blank
+_FEW = 16  # where one blank of so many follows another, all edges are looked for
 _USUAL_BLANKS = 4  # where a row ends: ` \r\n` and the like
 
 
@@ -47,13 +49,22 @@ class Words:
         self._padded, self._codes = padded, padded[PAD:]
         self._blank = np.less_equal(padded, _BLANK, out=room.array("blank", size, np.bool_))
         flag = room.array("flag of codes", len(self._codes), np.bool_)
-        np.greater(self._blank[PAD:], self._blank[PAD - 1 : -1], out=flag)
-        self.ends: Integers = np.flatnonzero(flag)
-        self.starts, self._firsts = self._beginnings()
-        self._line_ends = int(np.count_nonzero(np.equal(self._codes, _LINE_END, out=flag)))
+        self._edges: Integers | None = None
+        first_blanks = self._blank[PAD : PAD + _SAMPLE]
+        if np.count_nonzero(first_blanks[1:] & first_blanks[:-1]) > np.count_nonzero(first_blanks) // _FEW:
+            np.not_equal(self._blank[PAD:], self._blank[PAD - 1 : -1], out=flag)
+            self._edges = np.flatnonzero(flag)
+            self.starts: Integers = self._edges[0::2]
+            self.ends: Integers = self._edges[1::2]
+            self._firsts = self._codes.take(self.starts)
+        else:
+            np.greater(self._blank[PAD:], self._blank[PAD - 1 : -1], out=flag)
+            self.ends = np.flatnonzero(flag)
+            self.starts, self._firsts = self._behind_single_blanks()
+        self._line_ends: int | None = None
 
-    def _beginnings(self) -> tuple[Integers, npt.NDArray[np.uint8]]:
-        """Where words begin, and with which byte. Mostly one blank stands between two, so that this need not be looked for."""
+    def _behind_single_blanks(self) -> tuple[Integers, npt.NDArray[np.uint8]]:
+        """Where words begin, and with which byte, where mostly one blank stands between two: nothing has to be looked for."""
         starts: Integers = self._room.array("starts", len(self.ends), np.int64)
         starts[:1] = 0
         np.add(self.ends[:-1], 1, out=starts[1:])
@@ -81,6 +92,9 @@ class Words:
 
     def line_ends(self) -> int:
         """How many line ends the block has."""
+        if self._line_ends is None:
+            flag = self._room.array("flag of codes", len(self._codes), np.bool_)
+            self._line_ends = int(np.count_nonzero(np.equal(self._codes, _LINE_END, out=flag)))
         return self._line_ends
 
     def in_rows_of(self, width: int) -> bool:
@@ -127,23 +141,30 @@ class Words:
             NotANumberError: For the first of the text that is none.
         """
         count = len(self) if words is None else len(words)
-        values = np.empty(count) if out is None else out
-        if count == 0:
-            return values
-        if words is not None or not self._fixed_decimals(values):
-            values[:] = self._by_arrow(words)
-        return values
+        if words is None and count:
+            values = np.empty(count) if out is None else out
+            if self._fixed_decimals(values):
+                return values
+        found = self._by_arrow(words) if count else np.empty(0)
+        if out is None:
+            return found
+        out[:] = found
+        return out
 
     def _fixed_decimals(self, values: FloatArray) -> bool:
         lengths = np.subtract(self.ends, self.starts, out=self._room.array("lengths", len(self), np.int64))
-        return read_fixed_decimals(self._padded, self.ends, lengths, self._firsts, values, self._room)
+        ends = np.ascontiguousarray(self.ends)
+        return read_fixed_decimals(self._padded, ends, lengths, self._firsts, values, self._room)
 
     def _by_arrow(self, words: Integers | None) -> FloatArray:
         import pyarrow as pa
 
         count = len(self) if words is None else len(words)
-        edges = np.empty(2 * len(self), dtype=np.int32)
-        edges[0::2], edges[1::2] = self.starts, self.ends
+        if self._edges is not None:
+            edges = self._edges.astype(np.int32)
+        else:
+            edges = np.empty(2 * len(self), dtype=np.int32)
+            edges[0::2], edges[1::2] = self.starts, self.ends
         entries = len(edges) - 1
         if words is None:
             wanted = b"\x55" * (entries // 8 + 1)  # every other one

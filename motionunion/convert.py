@@ -28,6 +28,8 @@ from motionunion.round_trip import RoundTrip, measure
 from motionunion.sources.base import ReadOptions
 
 _LISTED = 8
+SLOWEST_HZ = 1
+"""Of features: a thousandth of a frame a second would become gigabytes at the rate that is wanted."""
 _ROUNDED = 1e-3  # by how much a rate that passes for a whole multiple may be off: 59.94 is none of 60, 59.9999886 is
 
 
@@ -171,8 +173,10 @@ def rate_of(text: str) -> Fraction:
         rate = Fraction(text)
     except (ValueError, ZeroDivisionError):
         rate = Fraction(0)
-    if not 0 < rate <= FASTEST_HZ:
-        raise UsageError(f"--fps {text}: is no frame rate; write 60, 59.94 or 60000/1001")
+    if not SLOWEST_HZ <= rate <= FASTEST_HZ:
+        raise UsageError(
+            f"--fps {text}: is no frame rate between {SLOWEST_HZ} and {FASTEST_HZ:,} a second; write 60, 59.94 or 60000/1001"
+        )
     return rate
 
 

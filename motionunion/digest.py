@@ -80,7 +80,9 @@ def write_atomic(path: Path, data: bytes) -> None:
     temporary = write_aside(path, data)
     try:
         temporary.replace(path)
-    except BaseException:
+    except BaseException as error:
         temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError):  # its own name is the temporary one
+            error.filename = str(path)
         raise
     fsync_directory(path.parent)

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from motionunion import rotation
-from motionunion.errors import ClipError, ConfigError, UsageError
+from motionunion.errors import ClipError, ConfigError, SourceFormatError, UsageError
 from motionunion.formats.bvh import Bvh, read_bvh
 from motionunion.frame_rate_check import RateEstimate, suspect_rate
 from motionunion.inspection_doubts import Doubt, body_doubts, hinge_doubts, motion_doubts
@@ -136,7 +136,7 @@ def inspect(path: Path, skeleton_id: str | None = None) -> Inspection:
 
     Raises:
         UsageError: It is a folder, or a file of another kind.
-        SourceFormatError: It is no whole BVH.
+        SourceFormatError: It is no file, or no whole BVH.
     """
     if path.is_dir():
         raise UsageError(f"{path}: is a folder; name one BVH file in it, best one in which somebody walks")
@@ -145,6 +145,8 @@ def inspect(path: Path, skeleton_id: str | None = None) -> Inspection:
             f"{path}: is no .bvh, and only BVH files have a skeleton that could be unknown. What else there is to read: "
             "docs/sources.md"
         )
+    if path.exists() and not path.is_file():  # a pipe would be waited for
+        raise SourceFormatError(path, "is no file: name a BVH file", reason="unreadable")
     bvh = read_bvh(path)
     sites = {name: np.array(offset) for name, offset in end_sites_of(path).items()}
     body = body_of(bvh.skeleton, {name: tuple(offset.tolist()) for name, offset in sites.items()})

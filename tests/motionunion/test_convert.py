@@ -136,7 +136,7 @@ def test_a_wrong_call_is_told_what_is_wrong(
 
 def test_rates_are_written_as_people_write_them() -> None:
     assert [rate_of(text) for text in ("60", "59.94", "60000/1001")] == [60, Fraction(2997, 50), Fraction(60000, 1001)]
-    for text in ("0", "-30", "1/0", "fast", "1e9"):
+    for text in ("0", "-30", "1/0", "fast", "1e9", "1/1000", "1e-9"):
         with pytest.raises(UsageError, match="no frame rate"):
             rate_of(text)
 

@@ -35,3 +35,11 @@ def test_canonical_json_refuses_what_json_has_no_word_for() -> None:
     with pytest.raises(ValueError):
         canonical_json({"loss": float("nan")})
     assert canonical_json({"b": 1, "a": "ü"}) == '{"a":"ü","b":1}'.encode()
+
+
+def test_a_place_that_a_folder_has_is_named_by_its_own_name(tmp_path):
+    (tmp_path / "there").mkdir()
+    with pytest.raises(OSError, match="there") as refused:
+        write_atomic(tmp_path / "there", b"x")
+    assert refused.value.filename == str(tmp_path / "there")
+    assert [path.name for path in tmp_path.iterdir()] == ["there"]

@@ -390,3 +390,9 @@ def test_beasts_and_parts_of_bodies_are_refused_or_doubted(real_bvh: Path, tmp_p
         assert found.proposal is None or found.proposal.confidence < 0.2, path
         with pytest.raises(ClipError):
             save_map(found, tmp_path / "map.toml")
+
+
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.bvh")
+    with pytest.raises(SourceFormatError, match="is no file"):
+        inspect(tmp_path / "pipe.bvh")

@@ -46,7 +46,7 @@ def rate_of_frame_time(text: str) -> Fraction:
     5. the fraction with the smallest denominator.
 
     Raises:
-        ValueError: If the text is no positive finite number, or the rate is above 10,000 a second.
+        ValueError: If the text is no positive finite number, the rate is above 10,000 a second, or a frame lasts ten seconds.
     """
     try:
         decimal = Decimal(text)
@@ -57,8 +57,9 @@ def rate_of_frame_time(text: str) -> Fraction:
     if decimal <= 0:
         raise ValueError(f"frame time is {text[:40]}: it must be above 0 (30 frames a second are 0.0333333)")
     exponent = decimal.as_tuple().exponent
-    if decimal.adjusted() > 6 or decimal.adjusted() < -6 or not isinstance(exponent, int) or exponent < -400:
-        raise ValueError(f"frame time is {text[:40]}, which no motion has: it must lie between 0.0001 and 1,000,000 s")
+    # A frame for every hour would become gigabytes of frames at the rate of any representation.
+    if decimal.adjusted() > 0 or decimal.adjusted() < -6 or not isinstance(exponent, int) or exponent < -400:
+        raise ValueError(f"frame time is {text[:40]}, which no motion has: it must lie between 0.0001 and 10 s")
     seconds = Fraction(decimal)
     exact = 1 / seconds
     if exact > FASTEST_HZ:

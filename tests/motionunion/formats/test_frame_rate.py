@@ -45,7 +45,7 @@ def test_whole_rates_survive_printing(rate: int, digits: int) -> None:
     assert rate_of_frame_time(f"{1 / rate:.{digits}f}") == rate
 
 
-@given(st.decimals("0.0002", "100", allow_nan=False, places=7))
+@given(st.decimals("0.0002", "9.9", allow_nan=False, places=7))
 def test_the_rate_never_leaves_the_printed_digits(frame_time) -> None:  # type: ignore[no-untyped-def]
     rate = rate_of_frame_time(str(frame_time))
     slack = max(Fraction(1, 10**7), Fraction(frame_time) / 2**23)
@@ -53,7 +53,7 @@ def test_the_rate_never_leaves_the_printed_digits(frame_time) -> None:  # type: 
 
 
 @pytest.mark.parametrize(
-    "text", ["0", "-0.01", "0.0", "nan", "inf", "-inf", "fast", "", "0.00001", "1e-999999999", "1e9"]
+    "text", ["0", "-0.01", "0.0", "nan", "inf", "-inf", "fast", "", "0.00001", "1e-999999999", "1e9", "10", "3600"]
 )
 def test_no_rate_is_made_of_nonsense(text: str) -> None:
     with pytest.raises(ValueError, match="frame time"):

@@ -34,7 +34,7 @@ INDEX_VERSION = 4
 KEPT_INDEXES = 4
 _READ_MEMORY = "256MiB"
 """What DuckDB may hold of tables and of work in hand; the rest of it goes to disk."""
-_BUILD_MEMORY = ("224MiB", "1GiB", "4GiB")
+_BUILD_MEMORY = ("204MiB", "1GiB", "4GiB")
 """The same while an index is built: each more only where the one before turned out too little."""
 _MOST_THREADS = 4
 """Each thread takes memory; these files are small for more."""
@@ -170,8 +170,9 @@ def attached(connection: duckdb.DuckDBPyConnection, path: Path | None) -> Iterat
 
 
 def connect_aside(path: Path, memory: str = _BUILD_MEMORY[0]) -> duckdb.DuckDBPyConnection:
-    """A new database of bounded memory, to fill. What needs an order says so (ORDER BY)."""
-    config = {**_limits(memory, path.with_suffix(".spill")), "preserve_insertion_order": "false"}
+    """A new database of bounded memory, to fill. What needs an order says so (ORDER BY); one thread, since each has buffers."""
+    limits = _limits(memory, path.with_suffix(".spill"))
+    config = {**limits, "threads": 1, "preserve_insertion_order": "false"}
     return duckdb.connect(path, config=config)
 
 
